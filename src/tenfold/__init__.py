@@ -1,0 +1,1 @@
+"""Tenfold: a vision model factory."""
