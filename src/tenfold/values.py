@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -15,6 +15,9 @@ Fit = Literal["letterbox", "squash"]
 Precision = Literal["fp32", "bf16", "int8"]
 Split = Literal["fit", "calibrate", "judge"]
 Kind = Literal["classify", "anomaly"]
+
+Progress = Callable[[str, int, int], None]
+"""Called with (stage, done, total) while something long runs."""
 
 VIEWS = 8
 """Dihedral views of a square: view v turns by 90° * (v % 4), then mirrors left-right if v ≥ 4."""

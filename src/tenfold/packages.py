@@ -1,0 +1,271 @@
+"""What ships: a head with everything needed to answer and to prove that it answers the same.
+
+Inside, payloads lie one after another in append-only packs; outside, a model is one `.tenfold`
+file: a zip of a manifest, arrays, golden rows and a card, each checked by its digest on load.
+"""
+
+import fcntl
+import hashlib
+import io
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_arrays
+from safetensors.numpy import save as save_arrays
+
+from tenfold.catalog.models import PackRef
+from tenfold.errors import DataError, IntegrityError, NotFound, Unsupported
+from tenfold.values import Fit, Kind, Precision
+
+SCHEMA = 1
+PACK_LIMIT_BYTES = 256 * 2**20
+ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the same package is the same bytes, whenever it is exported
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TrunkInput(_Part):
+    """Which trunk reads the picture, and how the picture is laid on its canvas."""
+
+    trunk: str
+    digest: str
+    size_px: int
+    fit: Fit
+    views: tuple[int, ...]
+
+
+class HeadSpec(_Part):
+    """How the head was fitted; `name` is a key of `tenfold.heads.HEADS`."""
+
+    name: str
+    params: dict[str, Any]
+    version: int
+
+
+class Golden(_Part):
+    """What the head said of one sample when it was made."""
+
+    sample: str
+    scores: tuple[float, ...]
+    decision: str
+
+
+class Manifest(_Part):
+    """The `manifest.json` of a package."""
+
+    schema_version: int = SCHEMA
+    model: str
+    task: str
+    kind: Kind
+    classes: tuple[str, ...]
+    multi_label: bool = False
+    question: dict[str, Any]
+    inputs: tuple[TrunkInput, ...]
+    precision: Precision
+    runtime: str
+    head: HeadSpec
+    thresholds: tuple[float, ...] = ()
+    """One per class for multi-label, one for good or bad; none where the likeliest class wins."""
+    verdict: dict[str, Any] = Field(default_factory=dict[str, Any])
+    goldens: tuple[Golden, ...] = ()
+    golden_rows: str = ""
+    """Digest of the golden samples' feature rows."""
+    tolerance: float = 1e-5
+    """Largest difference of golden scores on the machine that made it."""
+    lineage: dict[str, Any] = Field(default_factory=dict[str, Any])
+    licences: dict[str, str] = Field(default_factory=dict[str, str])
+    made_by: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Package:
+    manifest: Manifest
+    head: Mapping[str, np.ndarray]
+    gate: Mapping[str, np.ndarray]
+    """Arrays of the unfit-to-judge gate; empty when the head has none."""
+
+    @property
+    def head_bytes(self) -> int:
+        return sum(array.nbytes for array in self.head.values())
+
+
+def dump(package: Package) -> bytes:
+    """The payload of a package, the same bytes for the same content."""
+    arrays = {f"head.{name}": _plain(array) for name, array in package.head.items()}
+    arrays |= {f"gate.{name}": _plain(array) for name, array in package.gate.items()}
+    return save_arrays(dict(sorted(arrays.items())), {"manifest": _json(package.manifest)})
+
+
+def load(payload: bytes, *, where: str) -> Package:
+    """The package in `payload`.
+
+    Raises:
+        DataError: it is not a Tenfold package.
+        Unsupported: it was written by a newer Tenfold.
+    """
+    try:
+        arrays = load_arrays(payload)
+        size = int.from_bytes(payload[:8], "little")
+        text = json.loads(payload[8 : 8 + size])["__metadata__"]["manifest"]
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise DataError("not a Tenfold package.", where=where) from error
+    return Package(
+        manifest=_manifest(text, where=where),
+        head={n[5:]: a for n, a in sorted(arrays.items()) if n.startswith("head.")},
+        gate={n[5:]: a for n, a in sorted(arrays.items()) if n.startswith("gate.")},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Packs:
+    """Append-only files of payloads; what a crash left behind an entry is never read."""
+
+    folder: Path
+
+    def append(self, payload: bytes) -> PackRef:
+        """Add a payload and wait until the disk has it."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self._open_pack()
+        with path.open("ab") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            offset = file.seek(0, os.SEEK_END)
+            file.write(payload)
+            file.flush()
+            os.fsync(file.fileno())
+        return PackRef(path.name, offset, len(payload), hashlib.sha256(payload).hexdigest())
+
+    def read(self, ref: PackRef) -> bytes:
+        """The payload at `ref`.
+
+        Raises:
+            NotFound: the pack is gone.
+            IntegrityError: its bytes are no longer what was written.
+        """
+        path = self.folder / ref.pack
+        try:
+            with path.open("rb") as file:
+                file.seek(ref.offset)
+                payload = file.read(ref.length)
+        except FileNotFoundError as error:
+            raise NotFound("the pack is gone.", where=str(path)) from error
+        if hashlib.sha256(payload).hexdigest() != ref.digest:
+            raise IntegrityError(
+                f"the head at byte {ref.offset} does not match its digest.",
+                where=str(path),
+                hint="Restore the pack, or `tenfold forget` the model and make it again.",
+            )
+        return payload
+
+    def _open_pack(self) -> Path:
+        number = 1
+        while True:
+            path = self.folder / f"heads-{number:04d}.pack"
+            if not path.exists() or path.stat().st_size < PACK_LIMIT_BYTES:
+                return path
+            number += 1
+
+
+def write_file(
+    path: Path, package: Package, *, golden_rows: bytes, card_md: str, card_html: str
+) -> None:
+    """Write one `.tenfold` file, all of it or nothing."""
+    payload = dump(package)
+    parts = {
+        "manifest.json": _json(package.manifest).encode(),
+        "head.safetensors": payload,
+        "goldens.safetensors": golden_rows,
+        "card.md": card_md.encode(),
+        "card.html": card_html.encode(),
+    }
+    digests = {name: hashlib.sha256(data).hexdigest() for name, data in parts.items()}
+    parts["digests.json"] = json.dumps(digests, indent=1, sort_keys=True).encode()
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in parts.items():
+            archive.writestr(zipfile.ZipInfo(name, ZIP_TIME), data)
+    write_atomically(path, buffer.getvalue())
+
+
+def read_file(path: Path) -> tuple[Package, bytes]:
+    """The package in a `.tenfold` file and its golden rows.
+
+    Raises:
+        NotFound: there is no such file.
+        DataError: it is not a Tenfold package.
+        IntegrityError: a part of it is damaged.
+        Unsupported: it was written by a newer Tenfold.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            parts = {name: archive.read(name) for name in archive.namelist()}
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise NotFound("no such package file.", where=str(path)) from error
+    except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError) as error:
+        damaged = path.read_bytes()[:2] == b"PK"
+        kind = IntegrityError if damaged else DataError
+        word = "the package is damaged" if damaged else "not a Tenfold package"
+        raise kind(f"{word}: {error}.", where=str(path), hint="Export it again.") from error
+    try:
+        digests: dict[str, str] = json.loads(parts["digests.json"])
+        wrong = [n for n, d in digests.items() if hashlib.sha256(parts[n]).hexdigest() != d]
+        payload, rows = parts["head.safetensors"], parts["goldens.safetensors"]
+    except (KeyError, ValueError) as error:
+        raise DataError(
+            f"not a Tenfold package: {error} is missing or unreadable.", where=str(path)
+        ) from error
+    if wrong:
+        raise IntegrityError(
+            f"{', '.join(wrong)} does not match its digest.",
+            where=str(path),
+            hint="Copy or export the file again.",
+        )
+    return load(payload, where=str(path)), rows
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write beside `path`, wait for the disk, then rename: never half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _manifest(text: str, *, where: str) -> Manifest:
+    version = json.loads(text).get("schema_version")
+    if isinstance(version, int) and version > SCHEMA:
+        raise Unsupported(
+            f"the package has schema {version}, this Tenfold reads up to {SCHEMA}.",
+            where=where,
+            hint="Upgrade Tenfold.",
+        )
+    try:
+        return Manifest.model_validate_json(text)
+    except ValidationError as error:
+        raise DataError(f"the manifest does not hold: {error}.", where=where) from error
+
+
+def _json(manifest: Manifest) -> str:
+    return json.dumps(manifest.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
+
+
+def _plain(array: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(array)
