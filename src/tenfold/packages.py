@@ -11,6 +11,7 @@ import json
 import os
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,10 @@ from tenfold.values import Fit, Kind, Precision
 
 SCHEMA = 1
 PACK_LIMIT_BYTES = 256 * 2**20
+DAMAGED_ZIP = (
+    *(zipfile.BadZipFile, zlib.error, EOFError, OSError),
+    *(NotImplementedError, RuntimeError, ValueError),
+)
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the same package is the same bytes, whenever it is exported
 
 
@@ -211,7 +216,7 @@ def read_file(path: Path) -> tuple[Package, bytes]:
             parts = {name: archive.read(name) for name in archive.namelist()}
     except (FileNotFoundError, IsADirectoryError) as error:
         raise NotFound("no such package file.", where=str(path)) from error
-    except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError) as error:
+    except DAMAGED_ZIP as error:
         damaged = path.read_bytes()[:2] == b"PK"
         kind = IntegrityError if damaged else DataError
         word = "the package is damaged" if damaged else "not a Tenfold package"

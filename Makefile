@@ -1,0 +1,52 @@
+# The two commands a newcomer needs: `make demo` and `make test`. `make help` lists the rest.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO_HOME ?= $(CURDIR)/demo
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help setup setup-test debian demo test check bench soak clean
+
+help:  ## show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: $(BIN)/tenfold  ## make .venv from the lock file
+
+$(BIN)/tenfold: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Tenfold needs Python 3.11 or newer; set PYTHON=...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --no-deps -e .
+	@touch $@
+
+setup-test: $(VENV)/.test  ## add what the tests need
+
+$(VENV)/.test: $(BIN)/tenfold requirements-test.lock
+	$(BIN)/pip install --quiet --require-hashes -r requirements-test.lock
+	@touch $@
+
+debian:  ## Debian packages some tests use (as root; else say what is left out)
+	@sh .ci/debian
+
+demo: setup  ## real solar cells in, six judged models and a report out
+	TENFOLD_HOME=$(DEMO_HOME) sh examples/elpv/demo.sh $(BIN)/tenfold
+
+test: setup-test debian  ## everything but the long runs
+	$(BIN)/pytest -n 2 -m "not slow"
+
+check: setup-test  ## what every commit must pass
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	$(BIN)/pytest -n 2 -m "not slow"
+
+bench: setup-test  ## every number in the docs, on real data
+	$(BIN)/python benchmarks/run_all.py
+
+soak: setup-test  ## long simulations, many kills, all benchmarks
+	$(BIN)/pytest -m slow
+	$(BIN)/python benchmarks/run_all.py
+
+clean:
+	rm -rf $(VENV) $(DEMO_HOME) .pytest_cache .ruff_cache
