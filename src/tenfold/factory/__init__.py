@@ -1,0 +1,1 @@
+"""From pictures to judged models: ingest, plan, embed, fit, calibrate, judge, make."""
