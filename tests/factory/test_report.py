@@ -141,7 +141,8 @@ def test_names_of_strangers_stay_text():
 def test_normals_only_says_escape_unproven_and_draws_no_roc():
     unproven = BoundLine("escape", "defects passed as good", 0.05, errors=0, n=0, upper=None)
     taught = VerdictLines("taught", "Taught, not accepted.", (), (unproven,))
-    only_good = model(verdict=taught, scores=judged(positives=0), mistakes=())
+    scores = replace(judged(positives=0), threshold=1.0)
+    only_good = model(verdict=taught, scores=scores, mistakes=())
     text = Page(render(report(only_good))).text
     assert "unproven" in text
     assert "no defect pictures judged" in text
@@ -160,12 +161,19 @@ def test_fleet_opens_with_a_table_linking_to_each_model():
 
 def test_many_large_pictures_stay_within_three_megabytes_and_are_counted():
     big = tuple(Exhibit(f"{i}.png", "a", "b", 0.1, picture(i, side_px=400)) for i in range(14))
-    html = render(report(*(model(f"m{i}", mistakes=big) for i in range(12))))
+    html = render(report(*(model(f"m{i}", mistakes=big, mistake_count=14) for i in range(12))))
     assert len(html.encode()) < 3_000_000
     shown = html.count('src="data:')
     left_out = sum(int(n) for n in re.findall(r"(\d+) more mistake", html))
     assert 0 < shown < 168
     assert shown + left_out == 168
+
+
+def test_mistakes_without_pictures_are_still_counted():
+    confusion = Confusion(("a", "b"), np.array([[5, 2], [1, 5]]))
+    text = Page(render(report(model(scores=None, confusion=confusion, mistakes=())))).text
+    assert "3 mistakes, no picture kept" in text
+    assert "No mistakes" not in text
 
 
 def test_eighty_one_classes_list_the_most_confused_pairs():

@@ -91,8 +91,7 @@ def histogram(judged: JudgedScores) -> Markup:
     for is_positive, far in ((False, TOP + 10), (True, BOTTOM - 10)):
         mine = clipped[judged.is_positive == is_positive]
         parts += _lane(mine, edges, judged, across=across, heights=(middle, far))
-    parts.append(_threshold_mark(across, judged.threshold))
-    parts.append(words(RIGHT, HEIGHT - 8, "score →", anchor="end", class_="name"))
+    parts.append(_threshold_mark(across, judged.threshold, name="score →"))
     label = f"Scores of {judged.negative} and {judged.positive} pictures around the threshold"
     return chart(label, parts)
 
@@ -144,18 +143,22 @@ def _lane(
     verb = "rejected" if is_upper else "passed"
     note = f"{count(wrong)} of {count(len(scores))} {shorten(label, 16)} {verb}"
     side = (RIGHT, "end") if is_upper else (LEFT, "start")
-    return [*bars, words(side[0], at, note, anchor=side[1], class_=f"{kind}-words")]
+    peak = words(LEFT - 8, heights[1] + 4, count(int(counts.max())), anchor="end", class_="tick")
+    return [*bars, peak, words(side[0], at, note, anchor=side[1], class_=f"{kind}-words")]
 
 
-def _threshold_mark(across: Scale, threshold: float, *, top: float = TOP) -> Markup:
+def _threshold_mark(across: Scale, threshold: float, *, name: str) -> Markup:
+    """The threshold's line and number, and the axis' `name` on the side it leaves free."""
     x = across.at(threshold)
     is_left = x < (across.start + across.end) / 2
-    return line((x, top - 8), (x, BOTTOM), class_="mark") + words(
-        x + (5 if is_left else -5),
-        BOTTOM + 36,
-        f"threshold {threshold:.3g}",
-        anchor="start" if is_left else "end",
-        class_="mark-words",
+    near, far = ("start", "end") if is_left else ("end", "start")
+    label = f"threshold {threshold:.3g}"
+    return Markup("").join(
+        (
+            line((x, TOP), (x, BOTTOM), class_="mark"),
+            words(x + (5 if is_left else -5), HEIGHT - 8, label, anchor=near, class_="mark-words"),
+            words(RIGHT if is_left else LEFT, HEIGHT - 8, name, anchor=far, class_="name"),
+        )
     )
 
 
@@ -212,20 +215,18 @@ def trade_off(judged: JudgedScores, *, limits: tuple[float | None, float | None]
         *_region(found, limits, across),
         axes(across, up, x_ticks=ticks(across.low, across.high), y_ticks=y_ticks),
     ]
-    for kind, values, limit in (
-        ("good", found.overkill, limits[1]),
-        ("bad", found.escape, limits[0]),
+    for name, kind, values, limit, (x, anchor) in (
+        ("overkill", "good", found.overkill, limits[1], (LEFT, "start")),
+        ("escape", "bad", found.escape, limits[0], (RIGHT, "end")),
     ):
         if np.isnan(values).any():
             continue
         parts.append(path(found.thresholds, values, (across, up), class_=f"{kind}-line"))
+        parts.append(words(x, TOP - 8, name, anchor=anchor, class_=f"{kind}-words"))
         if limit is not None:
             y = up.at(limit)
             parts.append(line((LEFT, y), (RIGHT, y), class_=f"{kind}-limit"))
-    parts.append(_threshold_mark(across, judged.threshold, top=TOP + 4))
-    parts.append(words(LEFT, TOP - 8, "overkill", class_="good-words"))
-    parts.append(words(RIGHT, TOP - 8, "escape", anchor="end", class_="bad-words"))
-    parts.append(words(RIGHT, HEIGHT - 8, "if the threshold were →", anchor="end", class_="name"))
+    parts.append(_threshold_mark(across, judged.threshold, name="if the threshold were →"))
     return chart("Escape and overkill at every threshold", parts)
 
 
@@ -277,16 +278,18 @@ def _spread_shares() -> list[tuple[float, str]]:
 
 def interval(bound: BoundLine) -> Markup:
     """Is the bound inside the bar? Dot: seen; line: proven at most; shade: allowed."""
-    width, height, base = 360, 44, 20
+    width, height, base = 360, 42, 16
     reach = max(bound.limit * 1.6, (bound.upper if bound.upper is not None else 0) * 1.12)
     across = Scale(0, min(max(reach, 0.01), 1), 8, width - 8)
     limit = across.at(bound.limit)
     parts = [
         box(8, base - 9, limit, base + 9, class_="allowed"),
         line((8, base), (width - 8, base), class_="grid"),
-        line((limit, base - 13), (limit, base + 13), class_="mark"),
-        words(8, height - 2, "0", class_="tick"),
-        words(limit, height - 2, f"bar {percent(bound.limit)}", anchor="middle", class_="tick"),
+        line((limit, base - 12), (limit, base + 12), class_="mark"),
+        words(8, height - 2, "0", class_="tick small"),
+        words(
+            limit, height - 2, f"bar {percent(bound.limit)}", anchor="middle", class_="tick small"
+        ),
     ]
     if bound.observed is not None and bound.upper is not None:
         seen, most = across.at(bound.observed), across.at(bound.upper)

@@ -5,6 +5,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from PIL import Image
 
 from tenfold.factory.report.values import Exhibit, ModelReport
@@ -39,13 +40,25 @@ def gallery(model: ModelReport, *, budget_bytes: int) -> Gallery:
     """Mistakes come first, then heat maps, until number or `budget_bytes` is spent."""
     mistakes, spent = _shrunk(model.mistakes[:MISTAKES_SHOWN], budget_bytes)
     heat_maps, _ = _shrunk(model.heat_maps[:HEAT_MAPS_SHOWN], budget_bytes - spent)
-    known = len(model.mistakes) if model.mistake_count is None else model.mistake_count
+    known = _mistakes_made(model)
     return Gallery(
         mistakes,
         max(known - len(mistakes), 0),
         heat_maps,
         len(model.heat_maps) - len(heat_maps),
     )
+
+
+def _mistakes_made(model: ModelReport) -> int:
+    """Wrong answers on judge, from the first of the model's figures that tells."""
+    if model.mistake_count is not None:
+        return model.mistake_count
+    if model.confusion is not None:
+        return int(model.confusion.counts.sum() - np.trace(model.confusion.counts))
+    if model.scores is not None:
+        said = model.scores.scores >= model.scores.threshold
+        return int((said != model.scores.is_positive).sum())
+    return len(model.mistakes)
 
 
 def _shrunk(exhibits: Sequence[Exhibit], budget_bytes: int) -> tuple[tuple[Shown, ...], int]:

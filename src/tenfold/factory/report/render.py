@@ -22,6 +22,7 @@ from tenfold.factory.report.values import (
 MATRIX_CLASSES = 12
 """A confusion matrix is drawn up to this many classes; beyond, its largest cells are listed."""
 LISTED = 12
+WORDS = ("percent", "percent_up", "count", "duration", "size", "plural", "shorten", "unbroken")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +80,9 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    named = ("percent", "percent_up", "count", "duration", "size", "plural", "shorten")
-    ours: dict[str, Any] = {word: getattr(words, word) for word in named}
-    made.filters.update({**ours, "interval": charts.interval, "bars": bars})
+    ours: dict[str, Any] = {word: getattr(words, word) for word in WORDS}
+    ours |= {"interval": charts.interval, "bars": bars}
+    made.filters.update(ours)
     return made
 
 

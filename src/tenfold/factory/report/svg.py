@@ -75,11 +75,17 @@ def path(
     scales: tuple[Scale, Scale],
     **style: str,
 ) -> Markup:
-    """A line through the points; no more than 240 of them are drawn."""
-    picked = np.unique(np.linspace(0, len(xs) - 1, min(len(xs), 240)).round().astype(int))
+    """A line through the points; straight runs are joined and no more than 400 points drawn."""
     across, up = scales
-    points = " ".join(f"{across.at(float(xs[i])):.1f},{up.at(float(ys[i])):.1f}" for i in picked)
-    return node("polyline", points=points, **style)
+    points = [(across.at(float(x)), up.at(float(y))) for x, y in zip(xs, ys, strict=True)]
+    corners = [
+        b
+        for a, b, c in zip([points[0], *points], points, [*points[1:], points[-1]], strict=False)
+        if not (a[0] == b[0] == c[0] or a[1] == b[1] == c[1]) or b in (points[0], points[-1])
+    ]
+    picked = np.unique(np.linspace(0, len(corners) - 1, min(len(corners), 400)).round().astype(int))
+    text = " ".join(f"{corners[i][0]:.1f},{corners[i][1]:.1f}" for i in picked)
+    return node("polyline", points=text, **style)
 
 
 def axes(

@@ -178,7 +178,7 @@ class ModelReport:
     mistakes: tuple[Exhibit, ...] = ()
     """Worst first."""
     mistake_count: int | None = None
-    """All mistakes on judge, shown or not; None: as many as `mistakes`."""
+    """All mistakes on judge, shown or not; None: counted from `confusion` or `scores`."""
     heat_maps: tuple[Exhibit, ...] = ()
     unfit: int = 0
     """Judged pictures answered with "unfit to judge"."""

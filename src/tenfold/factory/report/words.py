@@ -49,5 +49,10 @@ def plural(number: int, noun: str, many: str = "") -> str:
     return f"{count(number)} {noun if number == 1 else many or noun + 's'}"
 
 
+def unbroken(text: str) -> str:
+    """The same sentence with its numbers kept on one line with their signs."""
+    return text.replace(" %", f"{THIN}%").replace("≤ ", "≤\u00a0").replace("≥ ", "≥\u00a0")
+
+
 def shorten(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
