@@ -1,5 +1,6 @@
 """The report of a make: values in, one self-contained page out."""
 
+from tenfold.factory.report.card import CardFacts, card_html, card_markdown
 from tenfold.factory.report.render import render
 from tenfold.factory.report.values import (
     BoundLine,
@@ -19,6 +20,7 @@ from tenfold.factory.report.values import (
 
 __all__ = [
     "BoundLine",
+    "CardFacts",
     "ClassLine",
     "Confusion",
     "DatasetSummary",
@@ -31,5 +33,7 @@ __all__ = [
     "RungLine",
     "SplitLine",
     "VerdictLines",
+    "card_html",
+    "card_markdown",
     "render",
 ]

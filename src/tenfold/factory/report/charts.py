@@ -96,6 +96,11 @@ def histogram(judged: JudgedScores) -> Markup:
     return chart(label, parts)
 
 
+def beyond(judged: JudgedScores) -> int:
+    """Scores too far out for the histogram; its last bar holds them."""
+    return int((judged.scores > _edges(judged)[-1]).sum())
+
+
 def _edges(judged: JudgedScores) -> Float[np.ndarray, " edges"]:
     """Bin edges with the threshold among them; the last bin takes the far tail."""
     scores = judged.scores
@@ -268,7 +273,7 @@ def _operating_point(at: tuple[float, float], notes: tuple[str, str]) -> list[Ma
 def _axis_names(across: str, up: str) -> list[Markup]:
     return [
         words(RIGHT, HEIGHT - 8, shorten(across, 40), anchor="end", class_="name"),
-        words(8, TOP - 8, shorten(up, 40), class_="name"),
+        words(8, TOP - 13, shorten(up, 40), class_="name"),
     ]
 
 

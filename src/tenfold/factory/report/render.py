@@ -59,6 +59,7 @@ class Drawn:
     auc: float | None
     workable: tuple[float, float] | None
     has_limits: bool
+    beyond: int
 
 
 def render(data: ReportData) -> str:
@@ -119,6 +120,7 @@ def _drawn(judged: JudgedScores, bounds: tuple[BoundLine, ...]) -> Drawn:
         auc=charts.area_under_roc(judged),
         workable=charts.workable(charts.rates(judged), limits),
         has_limits=limits != (None, None),
+        beyond=charts.beyond(judged),
     )
 
 

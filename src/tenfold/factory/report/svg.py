@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Float
 from markupsafe import Markup, escape
 
-WIDTH, HEIGHT = 520, 300
-LEFT, RIGHT, TOP, BOTTOM = 52, 504, 22, 252
+WIDTH, HEIGHT = 520, 306
+LEFT, RIGHT, TOP, BOTTOM = 52, 504, 28, 258
 """The plot area inside a chart, in the chart's own pixels."""
 
 

@@ -1,7 +1,7 @@
 """What a report shows: plain values, filled in by `make`, turned into a page by `render`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Literal
 
@@ -155,6 +155,11 @@ class Lineage:
     seed: int
     code: str
     package: str = ""
+
+    def items(self) -> tuple[tuple[str, str], ...]:
+        """What is known, by name, in the order above."""
+        pairs = ((f.name, str(getattr(self, f.name))) for f in fields(self))
+        return tuple((name, value) for name, value in pairs if value)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
