@@ -13,7 +13,7 @@ from tenfold.factory.report.values import Exhibit, ModelReport
 MISTAKES_SHOWN = 12
 HEAT_MAPS_SHOWN = 8
 THUMBNAIL_PX = 224
-PICTURE_BYTES = 1_700_000
+PICTURE_BYTES = 1_900_000
 """For all pictures of one report together, before base64 adds a third."""
 
 

@@ -22,6 +22,8 @@ from tenfold.factory.report.values import (
 MATRIX_CLASSES = 12
 """A confusion matrix is drawn up to this many classes; beyond, its largest cells are listed."""
 LISTED = 12
+CHART_BYTES = 30_000
+"""About what the charts and tables of one model take; a large fleet shows fewer pictures."""
 WORDS = ("percent", "percent_up", "count", "duration", "size", "plural", "shorten", "unbroken")
 
 
@@ -63,8 +65,8 @@ class Drawn:
 
 
 def render(data: ReportData) -> str:
-    """The report as one HTML text, at most about 3 MB."""
-    share = PICTURE_BYTES // max(len(data.models), 1)
+    """The report as one HTML text, at most about 3 MB for up to 60 models."""
+    share = max(PICTURE_BYTES // max(len(data.models), 1) - CHART_BYTES, 0)
     sections = [
         _section(f"model-{i}", model, picture_bytes=share)
         for i, model in enumerate(data.models, start=1)
