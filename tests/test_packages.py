@@ -1,5 +1,4 @@
 import json
-import os
 import zipfile
 
 import numpy as np
@@ -112,13 +111,3 @@ def test_a_damaged_pack_is_refused(tmp_path):
         packs.read(ref)
     with pytest.raises(NotFound):
         packs.read(PackRef("gone.pack", 0, 1, "0" * 64))
-
-
-def test_an_interrupted_write_keeps_the_old_file(tmp_path, monkeypatch):
-    path = tmp_path / "a.txt"
-    packages.write_atomically(path, b"old")
-    monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError("disk full")))
-    with pytest.raises(OSError, match="disk full"):
-        packages.write_atomically(path, b"new")
-    assert path.read_bytes() == b"old"
-    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]

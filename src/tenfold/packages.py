@@ -9,7 +9,6 @@ import hashlib
 import io
 import json
 import os
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -23,6 +22,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
+from tenfold.atomic import write_bytes
 from tenfold.catalog.models import PackRef
 from tenfold.errors import DataError, IntegrityError, NotFound, Unsupported
 from tenfold.values import Fit, Kind, Precision
@@ -199,7 +199,7 @@ def write_file(
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in parts.items():
             archive.writestr(zipfile.ZipInfo(name, ZIP_TIME), data)
-    write_atomically(path, buffer.getvalue())
+    write_bytes(path, buffer.getvalue())
 
 
 def read_file(path: Path) -> tuple[Package, bytes]:
@@ -236,22 +236,6 @@ def read_file(path: Path) -> tuple[Package, bytes]:
             hint="Copy or export the file again.",
         )
     return load(payload, where=str(path)), rows
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write beside `path`, wait for the disk, then rename: never half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def _manifest(text: str, *, where: str) -> Manifest:

@@ -49,6 +49,7 @@ class Look:
 
     key: str
     judge: frozenset[str]
+    fit: frozenset[str]
     joined: tuple[int, ...]
     """Question rows the judge samples connect to."""
     number: int
@@ -88,7 +89,7 @@ def register(scope: Scope, model: Model, *, look: Look) -> None:
                 hint="Run the same command again.",
             )
         question_id = questions.merge(
-            connection, scope, look.key, joined=joined, judge=set(look.judge)
+            connection, scope, look.key, joined=joined, judge=look.judge, fit=look.fit
         )
         stamp = {"tenant": scope.tenant, "created_at": scope.now(), "created_by": scope.actor}
         connection.execute(

@@ -1,4 +1,4 @@
-"""Questions: what was decided, on which judge samples, and how often anybody looked.
+"""Questions: what was decided, which samples judged and fitted, and how often anybody looked.
 
 What is spent stays spent: forgetting a dataset or a model leaves these rows (digests only).
 """
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from tenfold.catalog.scope import Scope
-from tenfold.catalog.tables import judge_samples, looks, models, questions
+from tenfold.catalog.tables import looks, models, questions, roles
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,8 @@ class Spent:
     question_id: int
     key: str
     judge: frozenset[str]
+    fit: frozenset[str]
+    """Samples that fitted or calibrated."""
     looks: int
 
 
@@ -37,13 +39,15 @@ def _spent(connection: Connection, scope: Scope, key: str) -> list[Spent]:
     query = select(questions.c.id).where(questions.c.tenant == scope.tenant, questions.c.key == key)
     found: list[Spent] = []
     for question_id in connection.execute(query.order_by(questions.c.id)).scalars().all():
-        judged = select(judge_samples.c.sha256).where(judge_samples.c.question_id == question_id)
+        mine = select(roles.c.sha256, roles.c.judges).where(roles.c.question_id == question_id)
         count = select(func.count()).where(looks.c.question_id == question_id)
+        used = connection.execute(mine).all()
         found.append(
             Spent(
                 question_id=question_id,
                 key=key,
-                judge=frozenset(connection.execute(judged).scalars()),
+                judge=frozenset(sha for sha, judges in used if judges),
+                fit=frozenset(sha for sha, judges in used if not judges),
                 looks=connection.execute(count).scalar_one(),
             )
         )
@@ -51,9 +55,15 @@ def _spent(connection: Connection, scope: Scope, key: str) -> list[Spent]:
 
 
 def merge(
-    connection: Connection, scope: Scope, key: str, *, joined: Sequence[Spent], judge: set[str]
+    connection: Connection,
+    scope: Scope,
+    key: str,
+    *,
+    joined: Sequence[Spent],
+    judge: frozenset[str],
+    fit: frozenset[str],
 ) -> int:
-    """One question row that holds all of `joined` and has `judge` among its judge samples."""
+    """One question row that holds all of `joined` and knows the roles of `judge` and `fit`."""
     if joined:
         keep = joined[0].question_id
     else:
@@ -65,11 +75,15 @@ def merge(
             connection.execute(
                 update(table).where(table.c.question_id == old).values(question_id=keep)
             )
-        connection.execute(delete(judge_samples).where(judge_samples.c.question_id == old))
+        connection.execute(delete(roles).where(roles.c.question_id == old))
         connection.execute(delete(questions).where(questions.c.id == old))
-    known = set(joined[0].judge) if joined else set[str]()
-    wanted = judge.union(*(other.judge for other in joined)) - known
-    if wanted:
-        rows = [{"question_id": keep, "sha256": sha} for sha in sorted(wanted)]
-        connection.execute(insert(judge_samples), rows)
+    known = joined[0].judge | joined[0].fit if joined else frozenset[str]()
+    judges = judge.union(*(other.judge for other in joined))
+    fits = fit.union(*(other.fit for other in joined)) - judges
+    rows = [
+        {"question_id": keep, "sha256": sha, "judges": sha in judges}
+        for sha in sorted((judges | fits) - known)
+    ]
+    if rows:
+        connection.execute(insert(roles), rows)
     return keep

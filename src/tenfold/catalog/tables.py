@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
+    Boolean,
     Column,
     DateTime,
     ForeignKey,
@@ -115,11 +116,12 @@ questions = Table(  # a question's lineage: what was decided, and how often it w
     Index(None, "tenant", "key"),
 )
 
-judge_samples = Table(
-    "judge_samples",
+roles = Table(  # what a sample did for a question: for life
+    "roles",
     metadata,
     Column("question_id", ForeignKey("questions.id"), primary_key=True),
     Column("sha256", DIGEST, primary_key=True),
+    Column("judges", Boolean, nullable=False),  # else it fits or calibrates
 )
 
 looks = Table(

@@ -93,15 +93,6 @@ def upgrade() -> None:
         )
 
     op.create_table(
-        "judge_samples",
-        sa.Column("question_id", sa.Integer(), nullable=False),
-        sa.Column("sha256", sa.String(length=64), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["question_id"], ["questions.id"], name=op.f("fk_judge_samples_question_id_questions")
-        ),
-        sa.PrimaryKeyConstraint("question_id", "sha256", name=op.f("pk_judge_samples")),
-    )
-    op.create_table(
         "looks",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("question_id", sa.Integer(), nullable=False),
@@ -157,16 +148,26 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_quarantine")),
         sa.UniqueConstraint("dataset_id", "path", name=op.f("uq_quarantine_dataset_id_path")),
     )
+    op.create_table(
+        "roles",
+        sa.Column("question_id", sa.Integer(), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("judges", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["question_id"], ["questions.id"], name=op.f("fk_roles_question_id_questions")
+        ),
+        sa.PrimaryKeyConstraint("question_id", "sha256", name=op.f("pk_roles")),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("roles")
     op.drop_table("quarantine")
     with op.batch_alter_table("models", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_models_tenant_task"))
 
     op.drop_table("models")
     op.drop_table("looks")
-    op.drop_table("judge_samples")
     with op.batch_alter_table("items", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_items_tenant_sha256"))
 

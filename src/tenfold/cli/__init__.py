@@ -1,0 +1,32 @@
+"""The `tenfold` command."""
+
+import logging
+import sys
+
+import typer
+
+from tenfold.cli import data, machine, models
+from tenfold.cli.output import report_error, stderr
+from tenfold.errors import TenfoldError
+
+app = typer.Typer(
+    name="tenfold",
+    help="A vision model factory: folders of images in, accepted models out.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+for part in (data, models, machine):
+    part.register(app)
+
+
+def main() -> None:
+    """Run one command; expected errors become one line, a hint and an exit code."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        app()
+    except TenfoldError as error:
+        sys.exit(report_error(error, as_json="--json" in sys.argv))
+    except KeyboardInterrupt:
+        stderr.print("Interrupted; what was finished is kept. Run the same command to go on.")
+        sys.exit(130)

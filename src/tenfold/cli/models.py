@@ -1,0 +1,168 @@
+"""Commands about models: make, predict, reproduce, evidence, export, report."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from tenfold.cli import output
+from tenfold.cli.output import Json, emit, progress_bars, stdout
+from tenfold.errors import DataError
+from tenfold.workspace import opened
+
+Model = Annotated[str, typer.Argument(help="A model by task name or id, or a .tenfold file.")]
+
+
+def register(app: typer.Typer) -> None:
+    for command in (make, predict, reproduce, evidence, export, report):
+        app.command()(command)
+
+
+def make(
+    sources: Annotated[
+        list[str], typer.Argument(help="Task files (YAML), or one folder or CSV of pictures.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="Where the report goes; default: the workspace.")
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit 11 unless every verdict is `accepted`.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Make models: embed, fit, climb the ladder, calibrate, judge, package, report."""
+    from tenfold.factory.make import make_all
+
+    with opened() as workspace, progress_bars() as progress:
+        batch = make_all(workspace, sources, out=out, progress=progress)
+    if json:
+        emit(batch.as_json())
+    else:
+        _print_batch(batch)
+    if strict and any(made.model.status != "accepted" for made in batch.made):
+        sys.exit(output.NOT_ACCEPTED)
+
+
+def _print_batch(batch: "output.Any") -> None:
+    for sentence in batch.understood:
+        stdout.print(escape(sentence))
+    table = Table("task", "verdict", "rung", "proof", "looks", "seconds")
+    for made in batch.made:
+        table.add_row(
+            escape(made.model.task),
+            output.status(made.model.status),
+            made.model.rung,
+            escape("\n".join(made.proof)),
+            str(made.verdict.look),
+            "found" if made.was_found else f"{made.total_seconds:.1f}",
+        )
+    stdout.print(table)
+    for made in batch.made:
+        stdout.print(f"[bold]{escape(made.model.task)}[/]: {escape(made.in_words)}")
+    for path, name in batch.written:
+        stdout.print(f"{name}: {escape(str(path))}", soft_wrap=True)
+
+
+def predict(
+    model: Model,
+    paths: Annotated[list[str], typer.Argument(help="Files, folders or globs of pictures.")],
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    jsonl: Annotated[bool, typer.Option("--jsonl", help="Print JSON Lines.")] = False,
+    overlays: Annotated[
+        Path | None, typer.Option(help="Write overlays of anomaly maps (PNG) into this folder.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Ask a model about pictures; the order is kept, a bad file is a row that says why."""
+    from tenfold.factory.predict import as_csv, predict_paths
+
+    with opened() as workspace:
+        with progress_bars() as progress:
+            rows = list(predict_paths(workspace, model, paths, overlays=overlays, progress=progress))
+        if json:
+            emit({"model": model, "rows": rows})
+        elif jsonl:
+            for row in rows:
+                emit(row)
+        elif csv:
+            sys.stdout.write(as_csv(rows))
+        else:
+            table = Table("file", "answer", "score", "note")
+            for row in rows:
+                score = "" if row.score is None else f"{row.score:.4f}"
+                table.add_row(escape(row.path), escape(row.answer), score, escape(row.note))
+            stdout.print(table)
+    if rows and all(row.answer == "error" for row in rows):
+        raise DataError("none of the files could be read.", hint="The rows above say why.")
+
+
+def reproduce(model: Model, json: Json = False) -> None:
+    """Make a model again from its snapshot and compare it with the registered one."""
+    from tenfold.factory.reproduce import reproduce as run
+
+    with opened() as workspace, progress_bars() as progress:
+        outcome = run(workspace, model, progress=progress)
+    if json:
+        emit(outcome)
+    else:
+        stdout.print(escape(outcome.in_words))
+
+
+def evidence(
+    model: Model,
+    out: Annotated[Path | None, typer.Option(help="Folder; default: print the CSV.")] = None,
+    json: Json = False,
+) -> None:
+    """Export what a verdict rests on: a CSV of every judged sample, and the arithmetic."""
+    from tenfold.factory.export import evidence_of
+
+    with opened() as workspace:
+        csv_text, arithmetic = evidence_of(workspace, model)
+    if json:
+        emit({"csv": csv_text, "arithmetic": arithmetic})
+    elif out is None:
+        sys.stdout.write(csv_text)
+    else:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "evidence.csv").write_text(csv_text)
+        (out / "arithmetic.txt").write_text(arithmetic)
+        stdout.print(f"{escape(str(out / 'evidence.csv'))}\n{escape(str(out / 'arithmetic.txt'))}")
+
+
+def export(
+    model: Model,
+    out: Annotated[Path, typer.Option(help="File to write.")],
+    onnx: Annotated[
+        bool, typer.Option("--onnx", help="One ONNX file: preprocessing, trunk and head.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Write a model as one `.tenfold` file, or as one ONNX file that needs no Tenfold."""
+    from tenfold.factory.export import export_onnx, export_package
+
+    with opened() as workspace, progress_bars() as progress:
+        run = export_onnx if onnx else export_package
+        written = run(workspace, model, out, progress=progress)
+    if json:
+        emit(written)
+    else:
+        stdout.print(escape(written.in_words), soft_wrap=True)
+
+
+def report(
+    tasks: Annotated[list[str], typer.Argument(help="Tasks that were made.")],
+    out: Annotated[Path | None, typer.Option(help="File to write.")] = None,
+    json: Json = False,
+) -> None:
+    """Write the HTML report of made tasks again."""
+    from tenfold.factory.reporting import write_report
+
+    with opened() as workspace:
+        path = write_report(workspace, tasks, out=out)
+    if json:
+        emit({"report": path})
+    else:
+        stdout.print(f"Report: {escape(str(path))}", soft_wrap=True)

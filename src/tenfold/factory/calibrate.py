@@ -1,0 +1,46 @@
+"""Thresholds from the calibrate split, set with the bar in view."""
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from tenfold.errors import DataError
+from tenfold.metrics.bounds import conformal_quantile
+from tenfold.specs.bar import Bar
+
+HEADROOM = 0.5
+"""Share of a lone bound that the threshold aims at, so that the bound can be proven."""
+
+
+def threshold(scores: Float[np.ndarray, " n"], is_bad: Bool[np.ndarray, " n"], bar: Bar) -> float:
+    """The score from which a sample is called bad.
+
+    With goods and defects: the threshold whose worse error, measured in units of its limit, is
+    least. With goods only: a conformal quantile of their scores at half the overkill limit.
+
+    Raises:
+        DataError: there is no good sample in calibrate.
+    """
+    goods, bads = np.sort(scores[~is_bad]), np.sort(scores[is_bad])
+    if not len(goods):
+        raise DataError(
+            "calibrate holds no good sample.", hint="Add good pictures, or enlarge `split`."
+        )
+    if not len(bads) or (bar.escape is None and bar.overkill is not None):
+        quantile = conformal_quantile(goods, rate=HEADROOM * (bar.overkill or 0.1))
+        return float(np.nextafter(np.float32(quantile), np.float32(np.inf)))
+    cuts = _cuts(scores)
+    escape = (np.searchsorted(bads, cuts, side="left") + 0.5) / (len(bads) + 1)
+    overkill = (len(goods) - np.searchsorted(goods, cuts, side="left") + 0.5) / (len(goods) + 1)
+    if bar.overkill is None and bar.escape is not None:
+        within = np.flatnonzero(escape <= max(HEADROOM * bar.escape, escape.min()))
+        return float(cuts[within[-1]])
+    worse = np.maximum(escape / (bar.escape or 1), overkill / (bar.overkill or 1))
+    best = np.flatnonzero(np.isclose(worse, worse.min(), rtol=1e-9))
+    return float(cuts[best[len(best) // 2]])
+
+
+def _cuts(scores: Float[np.ndarray, " n"]) -> Float[np.ndarray, " cuts"]:
+    """Half-way between neighbouring scores, and beyond both ends."""
+    levels = np.unique(scores.astype(np.float64))
+    ends = np.array([levels[0] - 1e-6, levels[-1] + 1e-6])
+    return np.sort(np.concatenate([ends, (levels[1:] + levels[:-1]) / 2]))

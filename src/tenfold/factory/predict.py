@@ -1,0 +1,135 @@
+"""Ask a registered model, or a `.tenfold` file, about picture files."""
+
+import csv
+import glob
+import io
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tenfold import packages
+from tenfold.atomic import write_bytes
+from tenfold.catalog import models
+from tenfold.errors import DataError, NotFound
+from tenfold.factory.overlay import overlay
+from tenfold.formats.files import pictures_below
+from tenfold.formats.pixels import decode
+from tenfold.packages import Package
+from tenfold.runtime import UNFIT, Answer, LoadedHead, Runtime
+from tenfold.values import Progress
+from tenfold.workspace import Workspace
+
+ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the answer, in the order the files were given."""
+
+    path: str
+    answer: str
+    """The decision, `unfit`, or `error`."""
+    score: float | None
+    """Good or bad: how bad; otherwise how sure. None for an error."""
+    scores: dict[str, float]
+    note: str
+    """Why a picture is unfit or a file could not be read."""
+    overlay: str = ""
+
+
+def predict_paths(
+    workspace: Workspace,
+    model: str,
+    paths: Sequence[str],
+    *,
+    overlays: Path | None = None,
+    progress: Progress | None = None,
+) -> Iterator[Row]:
+    """Answers in the order of `paths`; folders and globs are taken apart in name order.
+
+    Raises:
+        NotFound: the model, its trunk, or every path is missing.
+    """
+    package = package_of(workspace, model)
+    loaded = LoadedHead.of(package)
+    runtime = runtime_of(workspace)
+    files = list(expand(paths))
+    for done, path in enumerate(files):
+        if progress:
+            progress("predict", done, len(files))
+        yield _row(workspace, runtime, loaded, path, overlays)
+    if progress:
+        progress("predict", len(files), len(files))
+
+
+def package_of(workspace: Workspace, model: str) -> Package:
+    """The package of a model by name, id or `.tenfold` file."""
+    if model.endswith(".tenfold"):
+        return packages.read_file(Path(model).expanduser())[0]
+    found = models.get(workspace.scope, model)
+    return packages.load(workspace.packs.read(found.head), where=f"model {found.id[:12]}")
+
+
+def runtime_of(workspace: Workspace) -> Runtime:
+    settings = workspace.settings
+    return Runtime(workspace.trunks_folder, settings.runtime, settings.cores)
+
+
+def expand(paths: Sequence[str]) -> Iterator[str]:
+    """Every file that `paths` mean.
+
+    Raises:
+        NotFound: a path or pattern matches nothing.
+    """
+    for path in (os.path.expanduser(p) for p in paths):
+        if os.path.isdir(path):
+            inside = list(pictures_below(Path(path)))
+            yield from (os.path.join(path, p if isinstance(p, str) else p.path) for p in inside)
+        elif os.path.exists(path):
+            yield path
+        elif matches := sorted(glob.glob(path, recursive=True)):
+            yield from expand(matches)
+        else:
+            raise NotFound(f"nothing matches {path!r}.", hint="Check the path or pattern.")
+
+
+def as_csv(rows: Sequence[Row]) -> str:
+    names = list(dict.fromkeys(name for row in rows for name in row.scores))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["file", "answer", "score", *names, "note"])
+    for row in rows:
+        numbers = [row.scores.get(name, "") for name in names]
+        score = "" if row.score is None else row.score
+        writer.writerow([row.path, row.answer, score, *numbers, row.note])
+    return text.getvalue()
+
+
+def _row(
+    workspace: Workspace, runtime: Runtime, loaded: LoadedHead, path: str, overlays: Path | None
+) -> Row:
+    try:
+        data = Path(path).read_bytes()
+        limit = int(workspace.settings.max_megapixels * 1e6)
+        pixels = decode(data, where=path, max_pixels=limit)
+    except OSError as error:
+        return Row(path, ERROR, None, {}, f"the file cannot be read ({error.strerror}).")
+    except DataError as error:
+        return Row(path, ERROR, None, {}, str(error.args[0]))
+    answer = runtime.answer(loaded, pixels)
+    written = ""
+    if overlays is not None and answer.score_map is not None:
+        given = loaded.manifest.inputs[0]
+        picture = overlay(pixels, answer.score_map, fit=given.fit)
+        name = path.strip("/").replace("/", "_")
+        written = str(overlays / f"{name}.png")
+        write_bytes(Path(written), picture)
+    return _answered(path, loaded, answer, written)
+
+
+def _answered(path: str, loaded: LoadedHead, answer: Answer, written: str) -> Row:
+    names = ("anomaly",) if len(answer.scores) == 1 else loaded.manifest.classes
+    scores = dict(zip(names, answer.scores, strict=True))
+    note = f"unfit to judge: {answer.unfit}" if answer.decision == UNFIT else ""
+    return Row(path, answer.decision or "none", answer.score, scores, note, written)

@@ -1,0 +1,1 @@
+"""How well answers match the truth; pure functions of arrays."""

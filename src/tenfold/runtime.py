@@ -1,0 +1,182 @@
+"""Packages asked about pixels: one trunk, many heads, synchronous.
+
+The same code answers in `predict`, in the parity gate and in serving, so what was judged is what
+runs. Scores of stored features and of fresh pixels differ by nothing but the trunk's own rounding.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+from tenfold.errors import IntegrityError
+from tenfold.heads import fitted
+from tenfold.heads.fitness import FitnessGate
+from tenfold.packages import Manifest, Package, TrunkInput
+from tenfold.trunks import load_trunk
+from tenfold.trunks.canvas import canvas, turned
+from tenfold.trunks.graph import map_name
+from tenfold.trunks.runtimes import Compiled, compile_trunk, runtime_version
+from tenfold.values import FeatureSpace, MapBatch, Precision
+
+UNFIT = "unfit"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answer:
+    """What a head says of one picture."""
+
+    decision: str
+    """A class name, several joined by `;` (multi-label; empty for none), or `unfit`."""
+    scores: tuple[float, ...]
+    """Probability per class; for anomaly heads the one anomaly score."""
+    unfit: str = ""
+    """Why nobody should judge this picture; empty when it is fit."""
+    score_map: Float32[np.ndarray, "gh gw"] | None = None
+    """Anomaly scores over the square canvas."""
+
+    @property
+    def score(self) -> float:
+        """Good or bad: how bad; otherwise: how sure of the decision."""
+        return self.scores[-1] if len(self.scores) <= 2 else max(self.scores)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LoadedHead:
+    """A package's head, ready to score."""
+
+    manifest: Manifest
+    head: Any
+    gate: FitnessGate | None
+
+    @classmethod
+    def of(cls, package: Package) -> "LoadedHead":
+        manifest = package.manifest
+        head = fitted(manifest.head.name, package.head)
+        gate = FitnessGate.from_arrays(package.gate) if package.gate else None
+        return cls(manifest, head, gate)
+
+    def answer_features(self, features: Float32[np.ndarray, "n views dim"]) -> list[Answer]:
+        """Answers of a classify head."""
+        probabilities = self.head.score(features)
+        return [
+            Answer(decide(self.manifest, row), tuple(float(p) for p in row))
+            for row in probabilities
+        ]
+
+    def answer_maps(self, batch: MapBatch) -> list[Answer]:
+        """Answers of an anomaly head."""
+        scores = self.head.score(batch)
+        reasons = self.gate.reasons(batch) if self.gate else [""] * len(batch)
+        return [
+            Answer(
+                UNFIT if reason else decide(self.manifest, np.array([score])),
+                (float(score),),
+                reason,
+                score_map,
+            )
+            for score, score_map, reason in zip(scores.image, scores.maps, reasons, strict=True)
+        ]
+
+
+def decide(manifest: Manifest, scores: np.ndarray) -> str:
+    """The decision of one picture's scores: threshold if there is one, else the likeliest class."""
+    classes, thresholds = manifest.classes, manifest.thresholds
+    if manifest.multi_label:
+        hits = [c for c, s, t in zip(classes, scores, thresholds, strict=True) if s >= t]
+        return ";".join(hits)
+    if thresholds:
+        return classes[1] if scores[-1] >= thresholds[0] else classes[0]
+    return classes[int(np.argmax(scores))]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Runtime:
+    """Trunks in memory, each (digest, size, precision, outputs) compiled once, asked in turn."""
+
+    folder: Path
+    """Where trunks are kept."""
+    name: str
+    """A key of `tenfold.trunks.runtimes.RUNTIMES`."""
+    streams: int
+    _compiled: dict[tuple[str, int, str, tuple[str, ...]], Compiled] = field(
+        default_factory=dict[tuple[str, int, str, tuple[str, ...]], Compiled]
+    )
+
+    def answer(self, loaded: LoadedHead, pixels: UInt8[np.ndarray, "h w c"]) -> Answer:
+        """What the head says of one picture."""
+        if loaded.manifest.kind == "classify":
+            return loaded.answer_features(self.features(loaded.manifest, pixels))[0]
+        return loaded.answer_maps(self.maps(loaded, pixels))[0]
+
+    def features(
+        self, manifest: Manifest, pixels: UInt8[np.ndarray, "h w c"]
+    ) -> Float32[np.ndarray, "1 views dim"]:
+        blocks: list[np.ndarray] = []
+        for given in manifest.inputs:
+            trunk = self._trunk(given, manifest.precision, ("pooled",))
+            square, box = canvas(pixels, size_px=given.size_px, fit=given.fit)
+            seen = [trunk.one(turned(square, box, view=view)[0]) for view in given.views]
+            blocks.append(np.stack([one["pooled"] for one in seen], axis=1))
+        return np.concatenate(blocks, axis=2)
+
+    def maps(self, loaded: LoadedHead, pixels: UInt8[np.ndarray, "h w c"]) -> MapBatch:
+        given = loaded.manifest.inputs[0]
+        names = tuple(map_name(stride) for stride in loaded.head.strides)
+        trunk = self._trunk(given, loaded.manifest.precision, (*names, "pooled"))
+        square, content = canvas(pixels, size_px=given.size_px, fit=given.fit)
+        seen = trunk.one(square)
+        return MapBatch(
+            maps={s: stored(seen[map_name(s)]) for s in loaded.head.strides},
+            content_xyxy=content[None],
+            pooled=seen["pooled"],
+            vitals=seen["vitals"],
+        )
+
+    def _trunk(self, given: TrunkInput, precision: Precision, outputs: tuple[str, ...]) -> Compiled:
+        key = (given.digest, given.size_px, precision, outputs)
+        if key not in self._compiled:
+            space = FeatureSpace(
+                trunk=given.digest,
+                size_px=given.size_px,
+                fit=given.fit,
+                view=0,
+                precision=precision,
+                runtime=runtime_version(self.name),
+            )
+            trunk = load_trunk(given.digest, self.folder)
+            self._compiled[key] = compile_trunk(trunk, space, outputs, streams=self.streams)
+        return self._compiled[key]
+
+
+def stored(dense: np.ndarray) -> np.ndarray:
+    """A dense map as the feature store keeps it, so fresh pixels and stored features agree."""
+    return dense.astype(np.float16)
+
+
+def check_goldens(
+    runtime: Runtime, package: Package, pixels_of: Callable[[str], UInt8[np.ndarray, "h w c"]]
+) -> float:
+    """Parity gate: reproduce every golden from pixels; returns the largest score difference.
+
+    Raises:
+        IntegrityError: a decision differs, or a score by more than the package's tolerance.
+    """
+    loaded = LoadedHead.of(package)
+    worst = 0.0
+    for golden in package.manifest.goldens:
+        answer = runtime.answer(loaded, pixels_of(golden.sample))
+        gap = float(np.max(np.abs(np.subtract(answer.scores, golden.scores))))
+        scale = max(1.0, *np.abs(golden.scores))
+        worst = max(worst, gap / scale)
+        if answer.decision != golden.decision or gap > package.manifest.tolerance * scale:
+            raise IntegrityError(
+                f"golden sample {golden.sample[:12]}… was {golden.decision} "
+                f"{golden.scores}, now {answer.decision} {answer.scores}.",
+                where=f"model {package.manifest.model[:12]}",
+                hint="The trunk or runtime changed: run `tenfold doctor`, then make it again.",
+            )
+    return worst

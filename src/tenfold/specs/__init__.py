@@ -1,0 +1,1 @@
+"""What people write: tasks and their bars, as YAML."""

@@ -1,0 +1,202 @@
+"""A task: what to look for, on which data, to which bar, for how much."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from tenfold.errors import NotFound, SpecError
+from tenfold.specs.bar import Bar
+from tenfold.values import Kind, fingerprint
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+Symmetry = Literal["none", "flips", "dihedral"]
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Question(_Part):
+    """What is decided. Good or bad: name `positive` (bad) labels, `negative` (good) ones, or both;
+    what is not named is the other. Several classes: name `classes`, or leave all out for all."""
+
+    positive: tuple[str, ...] = ()
+    negative: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    multi_label: bool = False
+    """A sample may have several of the classes, or none."""
+    label: str | None = None
+    """Attribute to take as the label; default: the dataset's own label."""
+    where: dict[str, str | tuple[str, ...]] = Field(
+        default_factory=dict[str, "str | tuple[str, ...]"]
+    )
+    """Only samples whose attributes have these values."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "Question":
+        if self.classes and (self.positive or self.negative):
+            raise ValueError("give either `classes` or `positive`/`negative`, not both")
+        both = set(self.positive) & set(self.negative)
+        if both:
+            raise ValueError(f"{min(both)!r} cannot be both positive and negative")
+        return self
+
+
+class Shares(_Part):
+    """How samples are divided, or which column of the dataset says it."""
+
+    fit: Share = 0.5
+    calibrate: Share = 0.2
+    judge: Share = 0.3
+    stored: dict[str, Literal["fit", "calibrate", "judge"]] | None = None
+    """From the dataset's own split names to ours, such as `{train: fit, test: judge}`; where
+    nothing is given for calibrate it is taken from fit."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> "Shares":
+        if abs(self.fit + self.calibrate + self.judge - 1) > 1e-6:
+            raise ValueError("fit, calibrate and judge must add up to 1")
+        if self.stored is not None and not {"fit", "judge"} <= set(self.stored.values()):
+            raise ValueError("`stored` must name a split for fit and one for judge")
+        return self
+
+
+class Budget(_Part):
+    """How far the ladder may be climbed."""
+
+    seconds: Annotated[float, Field(gt=0)] | None = None
+    rungs: Annotated[int, Field(ge=1)] | None = None
+
+
+class TaskSpec(_Part):
+    task: str
+    kind: Kind = "classify"
+    dataset: str
+    question: Question = Question()
+    bar: Bar = Bar()
+    split: Shares = Shares()
+    symmetry: Symmetry = "none"
+    """Turns and mirrorings that do not change the answer."""
+    budget: Budget = Budget()
+    rung: str | None = None
+    """Pin one rung of the ladder by name instead of climbing."""
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+
+    @field_validator("task", "dataset")
+    @classmethod
+    def _plain_name(cls, name: str) -> str:
+        if not NAME.fullmatch(name):
+            raise ValueError("a name is letters, digits, `.`, `_`, `-`, at most 100, no blanks")
+        return name
+
+    @model_validator(mode="after")
+    def _fits_kind(self) -> "TaskSpec":
+        good_or_bad = self.kind == "anomaly" or self.question.positive or self.question.negative
+        if self.kind == "anomaly" and (self.question.classes or self.question.multi_label):
+            raise ValueError("an anomaly task decides good or bad: it has no `classes`")
+        if good_or_bad and (self.bar.error is not None or self.bar.miss):
+            raise ValueError("a good-or-bad bar has `escape` and `overkill`, not `error` or `miss`")
+        if not good_or_bad and (self.bar.escape is not None or self.bar.overkill is not None):
+            raise ValueError(
+                "`escape` and `overkill` need to know what is bad: name `question.positive`"
+            )
+        return self
+
+    @property
+    def question_key(self) -> str:
+        """What is decided, whatever the task, dataset, seed or bar is called."""
+        return fingerprint([self.kind, self.question.model_dump(mode="json")])
+
+    def to_yaml(self) -> str:
+        """The task with what differs from the defaults; `parse` reads it back equal."""
+        plain = self.model_dump(mode="json", exclude_defaults=True)
+        ordered = {name: plain[name] for name in type(self).model_fields if name in plain}
+        return yaml.safe_dump({"task": self.task, "kind": self.kind} | ordered, sort_keys=False)
+
+
+def load(path: Path) -> TaskSpec:
+    """The task in a YAML file.
+
+    Raises:
+        NotFound: there is no such file.
+        SpecError: names the file and line of what is wrong.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise NotFound("no such task file.", where=str(path)) from error
+    except UnicodeDecodeError as error:
+        raise SpecError("a task file is UTF-8 text.", where=str(path)) from error
+    return parse(text, where=str(path))
+
+
+def parse(text: str, *, where: str) -> TaskSpec:
+    """The task in YAML text; see `load`."""
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        plain = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise SpecError(f"not YAML: {error.problem}.", where=f"{where}:{line}") from error
+    except (yaml.YAMLError, RecursionError) as error:
+        raise SpecError(f"not YAML: {error}.", where=where) from error
+    if not isinstance(plain, dict):
+        raise SpecError(
+            "a task file holds `name: value` lines.",
+            where=where,
+            hint="The least is: task, kind and dataset.",
+        )
+    repeated = _repeated_key(root)
+    if repeated:
+        name, line = repeated
+        raise SpecError(f"{name!r} is given twice.", where=f"{where}:{line}")
+    try:
+        return TaskSpec.model_validate(plain)
+    except ValidationError as error:
+        first = error.errors()[0]
+        path = list(first["loc"])
+        key = ".".join(str(part) for part in path) or "task"
+        got = "" if first["type"] in ("missing", "value_error") else f", got {first['input']!r}"
+        message = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "extra_forbidden":
+            message, got = "there is no such key", ""
+        raise SpecError(
+            f"{key}: {message}{got}.",
+            where=f"{where}:{_line_of(root, path)}",
+            hint="docs/tasks.md lists every key.",
+        ) from error
+
+
+def _line_of(node: yaml.Node | None, path: list[Any]) -> int:
+    """Line of the deepest part of `path` that is written down."""
+    line = 1
+    for part in path:
+        if isinstance(node, yaml.MappingNode):
+            found = [(k, v) for k, v in node.value if k.value == part]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+            found = [(item, item) for item in node.value[part : part + 1]]
+        else:
+            found = []
+        if not found:
+            break
+        key, node = found[0]
+        line = key.start_mark.line + 1
+    return line
+
+
+def _repeated_key(node: yaml.Node | None) -> tuple[str, int] | None:
+    if not isinstance(node, yaml.MappingNode):
+        return None
+    seen: set[str] = set()
+    for key, value in node.value:
+        if key.value in seen:
+            return key.value, key.start_mark.line + 1
+        seen.add(key.value)
+        below = _repeated_key(value)
+        if below:
+            return below
+    return None
