@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from onnx import NodeProto, TensorProto, helper, numpy_helper
+import onnx
 
+from tenfold.onnx_graph import GraphParts
+from tenfold.trunks import graph
 from tenfold.trunks.weights import read_checkpoint
 
 BN_EPSILON = 1e-3
@@ -26,7 +28,7 @@ STAGES = (  # repeats, kernel, stride, expansion, output channels of Lite0
     (4, 5, 2, 6, 192),
     (1, 3, 1, 6, 320),
 )
-TAPPED_STAGES = {1: "map_s4", 2: "map_s8", 4: "map_s16", 6: "map_s32"}
+TAPPED_STAGES = {1: 4, 2: 8, 4: 16, 6: 32}  # stage → stride
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,26 +52,37 @@ VARIANTS = {
 }
 
 
-def network(name: str) -> tuple[list[NodeProto], list[TensorProto], dict[str, str]]:
-    """Nodes, weights and output names of a variant, from `normalised` [n, 3, h, w] float32.
-
-    Outputs: `map_s4`, `map_s8`, `map_s16`, `map_s32` [n, c, h, w] (h = ceil(size / stride))
-    and `last` [n, 1280, h / 32, w / 32], whose mean is the embedding.
-    """
+def build(name: str) -> onnx.ModelProto:
+    """The whole graph of a variant, pixels to features."""
     variant = VARIANTS[name]
-    graph = _Writer(read_checkpoint(weights_path(name), sha256=variant.sha256))
-    flow = graph.relu6(graph.conv("normalised", "_conv_stem", "_bn0", stride=2))
-    taps: dict[str, str] = {}
+    parts = GraphParts()
+    flow = graph.prologue(parts, mean_rgb=[127] * 3, std_rgb=[128] * 3)
+    arrays = read_checkpoint(weights_path(name), sha256=variant.sha256)
+    maps, last = _network(_Writer(parts, arrays), flow, variant)
+    graph.pooling(parts, maps, graph.spatial_mean(parts, last, "embedding"))
+    graph.vital_signs(parts)
+    facts = {"name": name, "size_px": variant.size_px, "licence": "Apache-2.0"}
+    return graph.finish(parts, maps, facts=facts)
+
+
+def source(name: str) -> str:
+    """What decides the graph of `name`, beside the code: its pinned weights."""
+    return VARIANTS[name].sha256
+
+
+def _network(writer: "_Writer", flow: str, variant: Variant) -> tuple[dict[int, str], str]:
+    """Maps [n, c, h, w] by stride (h = ceil(size / stride)) and the last layer of 1280 channels."""
+    flow = writer.relu6(writer.conv(flow, "_conv_stem", "_bn0", stride=2))
+    taps: dict[int, str] = {}
     block = 0
     for stage, (repeats, _, stride, _, _) in enumerate(STAGES):
         fixed = stage in (0, len(STAGES) - 1)
         for repeat in range(repeats if fixed else math.ceil(variant.depth * repeats)):
-            flow = graph.block(flow, f"_blocks.{block}.", stride=stride if repeat == 0 else 1)
+            flow = writer.block(flow, f"_blocks.{block}.", stride=stride if repeat == 0 else 1)
             block += 1
         if stage in TAPPED_STAGES:
             taps[TAPPED_STAGES[stage]] = flow
-    taps["last"] = graph.relu6(graph.conv(flow, "_conv_head", "_bn1"))
-    return graph.nodes, graph.weights, taps
+    return taps, writer.relu6(writer.conv(flow, "_conv_head", "_bn1"))
 
 
 def weights_path(name: str) -> Path:
@@ -79,12 +92,11 @@ def weights_path(name: str) -> Path:
 
 
 class _Writer:
-    """Collects nodes and weights while the network is walked once, input to output."""
+    """Adds nodes and weights while the network is walked once, input to output."""
 
-    def __init__(self, arrays: dict[str, np.ndarray]) -> None:
+    def __init__(self, parts: GraphParts, arrays: dict[str, np.ndarray]) -> None:
+        self.parts = parts
         self.arrays = arrays
-        self.nodes: list[NodeProto] = []
-        self.weights: list[TensorProto] = []
         self.limits: tuple[str, str] = (
             self._weight("relu6_low", np.float32(0)),
             self._weight("relu6_high", np.float32(6)),
@@ -130,10 +142,7 @@ class _Writer:
         return self._node("Clip", [flow, *self.limits])
 
     def _node(self, kind: str, inputs: list[str], **attributes: Any) -> str:
-        output = f"flow_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, inputs, [output], name=output, **attributes))
-        return output
+        return self.parts.node(kind, inputs, f"flow_{len(self.parts.nodes)}", **attributes)
 
     def _weight(self, name: str, value: np.ndarray | np.floating) -> str:
-        self.weights.append(numpy_helper.from_array(np.asarray(value, np.float32), name))
-        return name
+        return self.parts.constant(name, value)

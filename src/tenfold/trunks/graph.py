@@ -4,22 +4,26 @@ One graph holds the normalisation, the network, the pooling and the picture's vi
 runtime and each exported file computes the same numbers.
 """
 
-import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
+from tenfold.errors import NotFound
 from tenfold.onnx_graph import GraphParts
 
 OPSET = 18
 IR_VERSION = 10
+FACTS = "tenfold"
+"""Key of the model's own facts (name, size, licence, ...) among its properties."""
 VITALS = ("mean", "std", "dark_share", "bright_share", "sharpness")
 """Vital signs of the letterboxed picture: grey mean and standard deviation (0..1), share of pixels
 below 8/255 and above 247/255, and mean absolute Laplacian (0..1)."""
 
 
-def prologue(parts: GraphParts, *, mean_rgb: list[float], std_rgb: list[float]) -> str:
+def prologue(parts: GraphParts, *, mean_rgb: Sequence[float], std_rgb: Sequence[float]) -> str:
     """`image` uint8 [n, h, w, 3] RGB → `normalised` float32 [n, 3, h, w]."""
     flow = parts.node("Cast", ["image"], "image_float", to=TensorProto.FLOAT)
     flow = parts.node("Sub", [flow, parts.constant("mean_rgb", mean_rgb)], "centred")
@@ -27,11 +31,15 @@ def prologue(parts: GraphParts, *, mean_rgb: list[float], std_rgb: list[float]) 
     return parts.node("Transpose", [flow], "normalised", perm=[0, 3, 1, 2])
 
 
-def pooling(parts: GraphParts, maps: dict[str, str], last: str) -> list[str]:
-    """Mean, maximum and standard deviation of each map, then the mean of `last`, as `pooled`."""
+def pooling(parts: GraphParts, maps: Mapping[int, str], embedding: str) -> None:
+    """Outputs `map_s{stride}` [n, h, w, c] and `pooled` [n, d] from `maps` [n, c, h, w].
+
+    `pooled` holds mean, maximum and standard deviation of each map, then `embedding` [n, d].
+    """
     axes = parts.constant("spatial_axes", [2, 3], np.int64)
     pooled: list[str] = []
-    for name, flow in maps.items():
+    for stride, flow in sorted(maps.items()):
+        name = map_name(stride)
         mean = parts.node("ReduceMean", [flow, axes], f"{name}_mean4", keepdims=1)
         top = parts.node("ReduceMax", [flow, axes], f"{name}_max", keepdims=0)
         centred = parts.node("Sub", [flow, mean], f"{name}_centred")
@@ -41,8 +49,13 @@ def pooling(parts: GraphParts, maps: dict[str, str], last: str) -> list[str]:
         mean = parts.node("ReduceMean", [flow, axes], f"{name}_mean", keepdims=0)
         pooled += [mean, top, deviation]
         parts.node("Transpose", [flow], name, perm=[0, 2, 3, 1])
-    pooled.append(parts.node("ReduceMean", [last, axes], "embedding", keepdims=0))
-    return [parts.node("Concat", pooled, "pooled", axis=1)]
+    parts.node("Concat", [*pooled, embedding], "pooled", axis=1)
+
+
+def spatial_mean(parts: GraphParts, flow: str, output: str) -> str:
+    """[n, c, h, w] → [n, c]."""
+    axes = parts.constant(f"{output}_axes", [2, 3], np.int64)
+    return parts.node("ReduceMean", [flow, axes], output, keepdims=0)
 
 
 def vital_signs(parts: GraphParts) -> str:
@@ -81,23 +94,64 @@ def _sharpness(parts: GraphParts, grey: str) -> str:
     return parts.node("ReduceMean", [size, axes], "sharpness", keepdims=0)
 
 
-def finish(parts: GraphParts, outputs: list[str], *, name: str) -> onnx.ModelProto:
-    """The checked model: `image` in, `outputs` out; free in batch and size."""
+def finish(
+    parts: GraphParts, strides: Iterable[int], *, facts: Mapping[str, object], opset: int = OPSET
+) -> onnx.ModelProto:
+    """The checked model: `image` in; maps, `pooled` and `vitals` out; free in batch and size.
+
+    `facts` travel inside the file as JSON, so that a graph can be read without anything beside it.
+    """
     image = helper.make_tensor_value_info("image", TensorProto.UINT8, ["n", "h", "w", 3])
-    results = [
-        helper.make_tensor_value_info(
-            o, TensorProto.FLOAT, ["n", f"{o}_h", f"{o}_w", f"{o}_c"][:: 1 if o[:3] == "map" else 3]
-        )
-        for o in outputs
+    outputs = [
+        helper.make_tensor_value_info(m, TensorProto.FLOAT, ["n", f"{m}_h", f"{m}_w", f"{m}_c"])
+        for m in map(map_name, sorted(strides))
     ]
-    graph = helper.make_graph(parts.nodes, name, [image], results, parts.weights)
-    model = helper.make_model(
-        graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION
-    )
+    for name in ("pooled", "vitals"):
+        outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", f"{name}_c"]))
+    graph = helper.make_graph(parts.nodes, "trunk", [image], outputs, parts.weights)
+    opsets = [helper.make_opsetid("", opset)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
+    helper.set_model_props(model, {FACTS: json.dumps(facts, sort_keys=True)})
     onnx.checker.check_model(model)
     return model
 
 
-def digest(model: onnx.ModelProto) -> str:
-    """SHA-256 of the serialised graph: a trunk's identity."""
-    return hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest()
+def cut(model: onnx.ModelProto, outputs: Iterable[str]) -> onnx.ModelProto:
+    """The part of `model` that `outputs` need; whatever else it computed is gone.
+
+    `pooled` and `vitals` always stay: a runtime rounds the last layers of a graph in another way
+    than the layers within, so in bf16 a map would change with what else was asked for.
+    """
+    wanted = {*outputs, "pooled", "vitals"}
+    unknown = wanted - {o.name for o in model.graph.output}
+    if unknown:
+        raise NotFound(
+            f"the trunk has no output {sorted(unknown)!r}.",
+            hint=f"It has {', '.join(o.name for o in model.graph.output)}.",
+        )
+    needed, nodes = set(wanted), []
+    for node in reversed(model.graph.node):
+        if needed & set(node.output):
+            needed.update(node.input)
+            nodes.append(node)
+    small = onnx.ModelProto()
+    small.CopyFrom(model)
+    del small.graph.node[:], small.graph.output[:], small.graph.initializer[:]
+    small.graph.node.extend(reversed(nodes))
+    small.graph.output.extend(o for o in model.graph.output if o.name in wanted)
+    small.graph.initializer.extend(w for w in model.graph.initializer if w.name in needed)
+    return small
+
+
+def to_bytes(model: onnx.ModelProto) -> bytes:
+    """The same bytes for the same graph."""
+    return model.SerializeToString(deterministic=True)
+
+
+def map_name(stride: int) -> str:
+    return f"map_s{stride}"
+
+
+def map_stride(output: str) -> int:
+    """8 for `map_s8`."""
+    return int(output.removeprefix("map_s"))

@@ -20,13 +20,22 @@ from tenfold.errors import IntegrityError
 
 MAGIC = 0x1950A86A20F9469CFC6C
 STORAGE_DTYPES = {"FloatStorage": "<f4", "HalfStorage": "<f2", "LongStorage": "<i8"}
+BAD_BYTES = (pickle.UnpicklingError, EOFError, struct.error, LookupError, TypeError, ValueError)
 
 
 class _Tensor:
     """A view to cut out of its storage once the raw bytes are there."""
 
-    def __init__(self, storage: str, offset: int, shape: tuple[int, ...], *_: object) -> None:
-        self.storage, self.offset, self.shape = storage, offset, shape
+    def __init__(
+        self,
+        storage: str,
+        offset: int,
+        shape: tuple[int, ...],
+        strides: tuple[int, ...],
+        *_: object,
+    ) -> None:
+        self.storage, self.offset = storage, offset
+        self.shape, self.strides = shape, strides
 
 
 class _ArraysOnly(pickle.Unpickler):
@@ -49,7 +58,9 @@ class _ArraysOnly(pickle.Unpickler):
         )
 
     def persistent_load(self, pid: Any, /) -> str:
-        _, kind, key, _, _, *_ = (*pid, None)
+        _, kind, key, _, _, view = pid
+        if view is not None:
+            raise IntegrityError("the checkpoint holds views of storages, which are not read.")
         self.dtypes[key] = STORAGE_DTYPES[kind]
         return key
 
@@ -68,23 +79,39 @@ def read_checkpoint(path: Path, *, sha256: str) -> dict[str, np.ndarray]:
             where=str(path),
             hint="Reinstall the weights package at its pinned version.",
         )
-    file = io.BytesIO(data)
+    try:
+        return _parsed(io.BytesIO(data))
+    except BAD_BYTES as error:
+        raise IntegrityError(f"the checkpoint is damaged ({error}).", where=str(path)) from error
+
+
+def _parsed(file: BinaryIO) -> dict[str, np.ndarray]:
     dtypes: dict[str, str] = {}
     if _ArraysOnly(file, dtypes).load() != MAGIC:
-        raise IntegrityError("not a legacy PyTorch checkpoint.", where=str(path))
+        raise IntegrityError("expected a legacy PyTorch checkpoint, got another pickle.")
     for _ in ("protocol", "system info"):
         _ArraysOnly(file, dtypes).load()
     tensors: dict[str, _Tensor] = _ArraysOnly(file, dtypes).load()
     keys: list[str] = _ArraysOnly(file, dtypes).load()
     storages = {key: _read_storage(file, dtypes[key]) for key in keys}
-    return {name: _cut(tensor, storages[tensor.storage]) for name, tensor in tensors.items()}
+    return {name: _cut(name, tensor, storages[tensor.storage]) for name, tensor in tensors.items()}
 
 
 def _read_storage(file: BinaryIO, dtype: str) -> np.ndarray:
     (count,) = struct.unpack("<q", file.read(8))
-    return np.frombuffer(file.read(count * np.dtype(dtype).itemsize), dtype)
+    size = count * np.dtype(dtype).itemsize
+    data = file.read(size)
+    if count < 0 or len(data) != size:
+        raise EOFError(f"expected {size} bytes of a storage, got {len(data)}")
+    return np.frombuffer(data, dtype)
 
 
-def _cut(tensor: _Tensor, storage: np.ndarray) -> np.ndarray:
-    size = int(np.prod(tensor.shape))
-    return storage[tensor.offset : tensor.offset + size].reshape(tensor.shape)
+def _cut(name: str, tensor: _Tensor, storage: np.ndarray) -> np.ndarray:
+    """The tensor row by row; the pinned weights are stored in TensorFlow's order of axes."""
+    steps = zip(tensor.shape, tensor.strides, strict=True)
+    last = tensor.offset + sum((length - 1) * stride for length, stride in steps)
+    if min(tensor.offset, *tensor.shape, *tensor.strides, 0) < 0 or last >= len(storage):
+        raise IntegrityError(f"{name} reaches beyond its storage.")
+    strides = [stride * storage.itemsize for stride in tensor.strides]
+    view = np.lib.stride_tricks.as_strided(storage[tensor.offset :], tensor.shape, strides)
+    return np.array(view, order="C")
