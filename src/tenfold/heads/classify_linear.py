@@ -1,0 +1,128 @@
+"""Linear classify head: logistic or softmax regression on pooled features.
+
+First rung of the ladder. Activations enter as signed square roots (long tails weigh less) and are
+standardised; several views are averaged, so the head gives all of them the same answer.
+
+Source: Perronnin et al. 2010, "Improving the Fisher kernel for large-scale image classification",
+section 2.2, for the square root; the rest as cited in `dual` and `logistic`.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float32
+
+from tenfold.errors import SpecError
+from tenfold.heads import samples
+from tenfold.heads.dual import fit_dual
+from tenfold.heads.link import Link, as_probabilities, write_probabilities
+from tenfold.onnx_graph import GraphParts
+
+LEAST_SPREAD = 1e-3  # of a feature's root: dead channels must not be blown up
+
+
+@dataclass(frozen=True, slots=True)
+class LinearProbe:
+    """Recipe. The penalty is chosen, and the probabilities calibrated, without a held-out set."""
+
+    multi_label: bool = False
+    """A picture may show several classes or none; each is then asked for itself."""
+    balance: float = 0.0
+    """How much rare classes count: 0 each sample alike .. 1 each class alike."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.balance <= 1:
+            raise SpecError(f"balance must be 0 .. 1, got {self.balance!r}.")
+
+    def fit(
+        self,
+        features: Float32[np.ndarray, "n views dim"],
+        targets: Float32[np.ndarray, "n classes"],
+        *,
+        rng: np.random.Generator,
+    ) -> "LinearScorer":
+        """The fitted head.
+
+        Raises:
+            DataError: see `samples.check`.
+        """
+        samples.check(features, targets, multi_label=self.multi_label)
+        roots = signed_root(features).mean(axis=1)
+        centre = roots.mean(axis=0, dtype=np.float64)
+        scale = 1 / ((roots.std(axis=0, dtype=np.float64) + LEAST_SPREAD) * roots.shape[1] ** 0.5)
+        standard = ((roots - centre) * scale).astype(np.float32)
+        dual = fit_dual(
+            standard @ standard.T,
+            targets,
+            multi_label=self.multi_label,
+            balance=self.balance,
+            rng=rng,
+        )
+        weights = (standard.T @ dual.coefficients) * scale[:, None]
+        link = Link.of(targets.shape[1], multi_label=self.multi_label)
+        return LinearScorer.rounded(weights, dual.bias, centre, link)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LinearScorer:
+    """Fitted head: weights in float16 with one scale per output, everything else folded in."""
+
+    weights: np.ndarray  # float16 [dim, outputs], largest magnitude 1
+    scale: np.ndarray  # float32 [outputs]
+    bias: np.ndarray  # float32 [outputs]
+    link: Link
+
+    @classmethod
+    def rounded(
+        cls, weights: np.ndarray, bias: np.ndarray, centre: np.ndarray, link: Link
+    ) -> "LinearScorer":
+        """Round to float16; the bias is taken against what rounding left."""
+        scale = np.maximum(np.abs(weights).max(axis=0), 1e-12).astype(np.float32)
+        short = (weights / scale).astype(np.float16)
+        bias = bias - (centre @ short.astype(np.float64)) * scale
+        return cls(short, scale, bias.astype(np.float32), link)
+
+    def score(
+        self, features: Float32[np.ndarray, "n views dim"]
+    ) -> Float32[np.ndarray, "n classes"]:
+        """Calibrated probabilities."""
+        roots = signed_root(features).mean(axis=1, dtype=np.float64)
+        logits = (roots @ self.weights.astype(np.float64)) * self.scale + self.bias
+        return as_probabilities(logits, self.link)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        return {
+            "weights": self.weights,
+            "scale": self.scale,
+            "bias": self.bias,
+            "link": self.link.as_array(),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, np.ndarray]) -> "LinearScorer":
+        link = Link.from_array(arrays["link"])
+        return cls(arrays["weights"], arrays["scale"], arrays["bias"], link)
+
+    def write_onnx(self, parts: GraphParts, features: str) -> str:
+        """Nodes from `features` [n, views, dim] to probabilities [n, classes]; their name."""
+        mean = parts.node(
+            "ReduceMean",
+            [write_signed_root(parts, features), parts.constant("views_axis", [1], np.int64)],
+            "roots_mean",
+            keepdims=0,
+        )
+        weights = parts.constant("head_weights", self.weights.astype(np.float32) * self.scale)
+        flow = parts.node("MatMul", [mean, weights], "head_product")
+        flow = parts.node("Add", [flow, parts.constant("head_bias", self.bias)], "head_logits")
+        return write_probabilities(parts, flow, self.link)
+
+
+def signed_root(features: np.ndarray) -> np.ndarray:
+    return np.sign(features) * np.sqrt(np.abs(features))
+
+
+def write_signed_root(parts: GraphParts, features: str) -> str:
+    sign = parts.node("Sign", [features], "features_sign")
+    size = parts.node("Abs", [features], "features_size")
+    root = parts.node("Sqrt", [size], "features_root")
+    return parts.node("Mul", [sign, root], "features_signed_root")
