@@ -1,0 +1,66 @@
+"""The ladder: recipes for a kind of question, cheapest first. Values only; nothing runs here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from tenfold.specs.task import Symmetry
+from tenfold.values import Fit
+
+VIEWS_OF: dict[Symmetry, tuple[int, ...]] = {
+    "none": (0,),
+    "flips": (0, 2, 4, 6),
+    "dihedral": tuple(range(VIEWS)),
+}
+"""Views that show the same thing; see `tenfold.values.VIEWS`."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureInput:
+    """What a head reads: one trunk at one size."""
+
+    trunk: str
+    size_px: int | None = None
+    """Side of the canvas; None: the size the trunk was trained at."""
+    fit: Fit = "squash"
+    views: tuple[int, ...] = (0,)
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    name: str
+    recipe: str
+    """A name in `tenfold.heads.HEADS`."""
+    params: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    inputs: tuple[FeatureInput, ...] = ()
+    needs_symmetry: bool = False
+    """Climbed only where the task says which turns and mirrorings change nothing; the inputs are
+    then read in all those views."""
+
+
+LITE2 = FeatureInput("efficientnet_lite2")
+
+LADDERS: dict[Kind, tuple[Rung, ...]] = {
+    "classify": (
+        Rung("linear", "classify_linear", inputs=(LITE2,)),
+        Rung("linear_views", "classify_linear", inputs=(LITE2,), needs_symmetry=True),
+    ),
+    "anomaly": (),
+}
+"""Cheapest first."""
+
+
+def rungs_for(kind: Kind, symmetry: Symmetry, *, multi_label: bool = False) -> tuple[Rung, ...]:
+    """The rungs that a question of this kind may climb, views filled in, cheapest first."""
+    shared = {"multi_label": True} if multi_label else {}
+    return tuple(
+        replace(rung, params={**rung.params, **shared}, inputs=_in_views(rung, symmetry))
+        for rung in LADDERS[kind]
+        if symmetry != "none" or not rung.needs_symmetry
+    )
+
+
+def _in_views(rung: Rung, symmetry: Symmetry) -> tuple[FeatureInput, ...]:
+    if not rung.needs_symmetry:
+        return rung.inputs
+    return tuple(replace(given, views=VIEWS_OF[symmetry]) for given in rung.inputs)
