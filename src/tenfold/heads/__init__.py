@@ -7,6 +7,7 @@ from typing import Any
 from tenfold.errors import SpecError, Unsupported
 
 HEADS = {
+    "anomaly_subspace": "tenfold.heads.anomaly_subspace:NormalSubspace",
     "classify_linear": "tenfold.heads.classify_linear:LinearProbe",
 }
 

@@ -65,15 +65,15 @@ class FitnessGate:
         """Per picture, why it is unfit to judge; empty when it is fit."""
         mean_low, mean_high, bright_high, std_low, sharp_low, crisp_low, far = self.limits
         mean, std, _, bright, sharpness = batch.vitals.T
-        verdicts = {
+        verdicts: dict[str, np.ndarray] = {
             "too dark": mean < mean_low,
             "too bright": (mean > mean_high) | (bright > bright_high),
             "empty: almost no contrast": std < std_low,
             "blurred": (sharpness < sharp_low) & (sharpness < crisp_low * std),
             "a different scene": _distance(batch.pooled, self.scene) > far,
         }
-        broken = ~(np.isfinite(batch.vitals).all(1) & np.isfinite(batch.pooled).all(1))
-        verdicts = {"features are not numbers": broken, **verdicts}
+        whole = np.isfinite(batch.vitals).all(1) & np.isfinite(batch.pooled).all(1)
+        verdicts = {"features are not numbers": np.logical_not(whole), **verdicts}
         return [
             next((reason for reason, hit in verdicts.items() if hit[place]), "")
             for place in range(len(batch))
