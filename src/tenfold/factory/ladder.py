@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tenfold.specs.task import Symmetry
-from tenfold.values import Fit
+from tenfold.values import VIEWS, Fit, Kind
 
 VIEWS_OF: dict[Symmetry, tuple[int, ...]] = {
     "none": (0,),
