@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from jaxtyping import Bool, Complex64, Float32, Int64, UInt8, UInt64
+from jaxtyping import Complex64, Float32, Int64, UInt8, UInt64
 from PIL import Image
 from scipy.linalg import eigh
 from scipy.ndimage import uniform_filter
@@ -34,6 +34,8 @@ HASH_RADIUS = 10
 """Bits of 64 that may differ; with 4 bands of 16 bits one band then differs in at most 2."""
 CROWD = 256
 """Among many alike hashes a picture is compared with so many that follow it: time stays linear."""
+TRIES = 2
+"""After so many failures with its most alike partners a picture is given up."""
 ALIKE = 0.8
 """Least correlation of what two thumbnails do not share with the dataset."""
 AGREEING = 0.25
@@ -71,18 +73,21 @@ def near_groups(
 ) -> list[list[int]]:
     """Groups (two or more) of positions that show the same, each in rising order.
 
-    `load_pixels` is asked at most twice for the few pictures that pass the first two sieves. Time
-    grows linearly with n; about 1 s for 2,600 pictures that are all alike.
+    `load_pixels` is asked only for the pictures that pass the first two sieves, seldom twice.
+    Time grows linearly with n.
     """
     leaders = _Leaders(len(hashes))
     if len(hashes) < 2:
         return []
-    first, second = near_hashes(hashes)
-    alike = _alike(thumbs, first, second)
     canvases = _Canvases(load_pixels)
-    for a, b in zip(first[alike].tolist(), second[alike].tolist(), strict=True):
-        if leaders.of(a) != leaders.of(b) and same_pixels(canvases.of(a), canvases.of(b)):
+    failed = [0] * len(hashes)
+    for a, b in _alike_pairs(thumbs, *near_hashes(hashes)):
+        if leaders.of(a) == leaders.of(b) or failed[a] >= TRIES:
+            continue
+        if same_pixels(canvases.of(a), canvases.of(b)):
             leaders.join(a, b)
+        else:
+            failed[a] += 1
     return leaders.groups()
 
 
@@ -164,12 +169,15 @@ def _expand(
     return a, items[np.repeat(start, counts) + offset]
 
 
-def _alike(
+def _alike_pairs(
     thumbs: UInt8[np.ndarray, "n 32 32"],
     first: Int64[np.ndarray, " pairs"],
     second: Int64[np.ndarray, " pairs"],
-) -> Bool[np.ndarray, " pairs"]:
-    """Which pairs still correlate when what the dataset has in common is taken out."""
+) -> list[tuple[int, int]]:
+    """Pairs that still correlate when what the dataset has in common is taken out.
+
+    In the order of the first, its most alike partners first.
+    """
     fine = np.stack([(_DCT @ thumb.astype(np.float32) @ _DCT.T)[_FINE] for thumb in thumbs])
     originals = np.setdiff1d(np.arange(len(thumbs)), second)  # copies would count as common
     shared = min(SHARED_AT_MOST, len(originals) // 20)
@@ -182,11 +190,13 @@ def _alike(
         _, axes = eigh(centred.T @ centred, subset_by_index=(dim - shared, dim - 1))
         fine -= (fine @ axes) @ axes.T
     fine /= np.linalg.norm(fine, axis=1, keepdims=True) + 1.0  # a blank thumb is like no other
-    alike = np.empty(len(first), bool)
+    likeness = np.empty(len(first), np.float32)
     for begin in range(0, len(first), 4096):
         part = slice(begin, begin + 4096)
-        alike[part] = np.einsum("pd,pd->p", fine[first[part]], fine[second[part]]) >= ALIKE
-    return alike
+        likeness[part] = np.einsum("pd,pd->p", fine[first[part]], fine[second[part]])
+    order = np.lexsort((-likeness, first))
+    order = order[likeness[order] >= ALIKE]
+    return list(zip(first[order].tolist(), second[order].tolist(), strict=True))
 
 
 def _shift(one: "Canvas", other: "Canvas") -> tuple[int, int]:
