@@ -31,6 +31,14 @@ def why(data, **options):
     return reason(caught.value)
 
 
+def outcome(data):
+    """Pixels, or the reason why there are none."""
+    try:
+        return decode(data, where="", max_pixels=1_000_000)
+    except DataError as error:
+        return reason(error)
+
+
 @pytest.mark.parametrize("kind", LOSSLESS)
 def test_lossless_kinds_give_back_their_pixels(kind):
     assert np.array_equal(decode(encoded(COLOUR, kind, **LOSSLESS[kind]), where=""), COLOUR)
@@ -122,7 +130,7 @@ def test_empty_and_foreign_files_say_what_they_are():
 
 
 def test_a_bomb_is_seen_in_the_header():
-    bomb = encoded(Image.new("1", (20_000, 20_000)))
+    bomb = encoded(Image.new("1", (12_000, 12_000)))
     assert len(bomb) < 100_000
     assert why(bomb) == "too-large"
     assert why(encoded(GREY), max_pixels=1000) == "too-large"
@@ -146,10 +154,9 @@ def test_a_cut_file_is_truncated_or_whole(kind):
     data = encoded(COLOUR, kind)
     whole = decode(data, where="")
     for length in range(12, len(data), max(1, len(data) // 60)):
-        try:
-            assert np.array_equal(decode(data[:length], where=""), whole)
-        except DataError as error:
-            assert reason(error) == "truncated", length
+        read = outcome(data[:length])
+        same = isinstance(read, np.ndarray) and np.array_equal(read, whole)
+        assert same or (isinstance(read, str) and read == "truncated"), length
 
 
 @given(st.sampled_from(["PNG", "BMP", "TIFF", "WEBP", "JPEG"]), st.data())
@@ -159,10 +166,5 @@ def test_no_damage_raises_anything_but_a_data_error(kind, draw):
     data = bytearray(encoded(COLOUR, kind))
     for _ in range(draw.draw(st.integers(1, 6))):
         data[draw.draw(st.integers(0, len(data) - 1))] = draw.draw(st.integers(0, 255))
-    try:
-        read = decode(bytes(data), where="x", max_pixels=1_000_000)
-    except DataError as error:
-        assert reason(error).replace("-", "").isalpha()
-    else:
-        assert read.dtype == np.uint8
-        assert read.shape[2] in (1, 3)
+    read = outcome(bytes(data))
+    assert isinstance(read, str) or (read.dtype == np.uint8 and read.shape[2] in (1, 3))

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,9 +48,15 @@ class Quarantined:
 
 
 def read_images(
-    rows: Iterable[Row | Rejected], *, threads: int = 2, max_pixels: int = MAX_PIXELS
+    rows: Iterable[Row | Rejected],
+    *,
+    threads: int = 2,
+    max_pixels: int = MAX_PIXELS,
+    keep: Callable[[bytes], object] | None = None,
 ) -> Iterator[ReadImage | Quarantined]:
     """One result for each row, in the order of the rows; no file stops the others.
+
+    `keep` is given the bytes of every picture and mask that can be used, in the reading thread.
 
     At most 4 × `threads` rows are in work at a time, so memory does not grow with the dataset.
     Decoding leaves the interpreter free: threads are enough to keep all cores busy.
@@ -59,7 +65,7 @@ def read_images(
     with ThreadPoolExecutor(threads, thread_name_prefix="read") as pool:
         try:
             for row in rows:
-                waiting.append(pool.submit(_read, row, max_pixels))
+                waiting.append(pool.submit(_read, row, max_pixels, keep))
                 if len(waiting) >= 4 * threads:
                     yield waiting.popleft().result()
             while waiting:
@@ -69,7 +75,10 @@ def read_images(
                 future.cancel()
 
 
-def _read(row: Row | Rejected, max_pixels: int) -> ReadImage | Quarantined:
+Keep = Callable[[bytes], object] | None
+
+
+def _read(row: Row | Rejected, max_pixels: int, keep: Keep) -> ReadImage | Quarantined:
     if isinstance(row, Rejected):
         return Quarantined(row.path, row.reason, row.detail)
     try:
@@ -82,11 +91,15 @@ def _read(row: Row | Rejected, max_pixels: int) -> ReadImage | Quarantined:
         return Quarantined(row.path, *why_unreadable(error))
     height, width = pixels.shape[:2]
     try:
-        mask_sha256 = _mask_digest(row, (width, height), max_pixels)
+        mask = _mask(row, (width, height), max_pixels)
     except DataError as error:
         return Quarantined(row.path, "bad-mask", f"{row.mask}: {error.args[0]}")
     except OSError as error:
         return Quarantined(row.path, "bad-mask", f"{row.mask}: {why_unreadable(error)[1]}")
+    if keep:
+        keep(data)
+    if keep and mask is not None:
+        keep(mask)
     thumb = thumbnail(pixels)
     return ReadImage(
         row=row,
@@ -97,7 +110,7 @@ def _read(row: Row | Rejected, max_pixels: int) -> ReadImage | Quarantined:
         bytes_len=len(data),
         phash=perceptual_hash(thumb),
         thumb=thumb,
-        mask_sha256=mask_sha256,
+        mask_sha256=None if mask is None else hashlib.sha256(mask).hexdigest(),
     )
 
 
@@ -110,17 +123,16 @@ def _bytes_of(file: Path) -> bytes:
     return file.read_bytes()
 
 
-def _mask_digest(row: Row, size: tuple[int, int], max_pixels: int) -> str | None:
+def _mask(row: Row, size: tuple[int, int], max_pixels: int) -> bytes | None:
     if row.mask_file is None:
         return None
     data = _bytes_of(row.mask_file)
-    pixels = decode(data, where=row.path, max_pixels=max_pixels)
-    height, width = pixels.shape[:2]
+    height, width = decode(data, where=row.path, max_pixels=max_pixels).shape[:2]
     if (width, height) != size:
         raise DataError(
             f"the mask measures {width} × {height} pixels, its picture {size[0]} × {size[1]}."
         )
-    return hashlib.sha256(data).hexdigest()
+    return data
 
 
 def _words(error: DataError) -> str:

@@ -24,25 +24,35 @@ def pictures_below(folder: Path, inside: str = "") -> Iterator[str | Rejected]:
 
 
 def folders_in(folder: Path) -> list[str]:
-    """Names of the visible sub-folders."""
-    return [e.name for e in _entries(folder) if e.is_dir()]
+    """Names of the visible sub-folders; none where the folder cannot be opened."""
+    try:
+        return [e.name for e in _entries(folder) if e.is_dir()]
+    except OSError:
+        return []
 
 
 def has_pictures(folder: Path) -> bool:
-    """Whether a picture lies directly in `folder`."""
-    return any(is_picture(e.name) and e.is_file() for e in _entries(folder))
+    """Whether a picture lies directly in `folder`; no where it cannot be opened."""
+    try:
+        return any(is_picture(e.name) and e.is_file() for e in _entries(folder))
+    except OSError:
+        return False
 
 
 def check_folder(source: Path) -> None:
     """Raises:
     NotFound: nothing is there.
-    DataError: it is a file.
+    DataError: it is a file, or may not be opened.
     """
     if not source.exists():
         raise NotFound(f"{source} does not exist.", hint="Check the path.")
     if not source.is_dir():
         raise DataError(
             "expected a folder, got a file.", where=str(source), hint="Give the folder it lies in."
+        )
+    if not os.access(source, os.R_OK | os.X_OK):
+        raise DataError(
+            "the folder cannot be opened.", where=str(source), hint="Ask for the right to read it."
         )
 
 
