@@ -1,1 +1,81 @@
-"""Tenfold: a vision model factory."""
+"""Tenfold: a vision model factory. The same verbs as the `tenfold` command.
+
+import tenfold
+
+with tenfold.opened("~/line-3") as ws:
+    tenfold.ingest(ws, "./caps", name="caps")
+    spec = tenfold.load_spec("caps.yaml")
+    made = tenfold.make(ws, tenfold.plan(ws, spec))
+    print(made.in_words)
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tenfold.factory.describe import describe as show
+    from tenfold.factory.doctor import examine as doctor
+    from tenfold.factory.export import evidence_of as evidence
+    from tenfold.factory.export import export_onnx, export_package
+    from tenfold.factory.forget import forget, what_hangs_on
+    from tenfold.factory.ingest import ingest
+    from tenfold.factory.make import embed_ahead as embed
+    from tenfold.factory.make import make, make_all
+    from tenfold.factory.plan import plan
+    from tenfold.factory.predict import predict_paths as predict
+    from tenfold.factory.reporting import write_report as report
+    from tenfold.factory.reproduce import reproduce
+    from tenfold.specs.task import load as load_spec
+    from tenfold.workspace import Workspace, open_workspace, opened
+
+VERBS = {
+    "show": "tenfold.factory.describe:describe",
+    "doctor": "tenfold.factory.doctor:examine",
+    "evidence": "tenfold.factory.export:evidence_of",
+    "export_onnx": "tenfold.factory.export:export_onnx",
+    "export_package": "tenfold.factory.export:export_package",
+    "forget": "tenfold.factory.forget:forget",
+    "what_hangs_on": "tenfold.factory.forget:what_hangs_on",
+    "ingest": "tenfold.factory.ingest:ingest",
+    "embed": "tenfold.factory.make:embed_ahead",
+    "make": "tenfold.factory.make:make",
+    "make_all": "tenfold.factory.make:make_all",
+    "plan": "tenfold.factory.plan:plan",
+    "predict": "tenfold.factory.predict:predict_paths",
+    "report": "tenfold.factory.reporting:write_report",
+    "reproduce": "tenfold.factory.reproduce:reproduce",
+    "load_spec": "tenfold.specs.task:load",
+    "Workspace": "tenfold.workspace:Workspace",
+    "open_workspace": "tenfold.workspace:open_workspace",
+    "opened": "tenfold.workspace:opened",
+}
+"""Name → where it lives; loaded on first use, so that `import tenfold` is instant."""
+
+__all__ = [
+    "Workspace",
+    "doctor",
+    "embed",
+    "evidence",
+    "export_onnx",
+    "export_package",
+    "forget",
+    "ingest",
+    "load_spec",
+    "make",
+    "make_all",
+    "open_workspace",
+    "opened",
+    "plan",
+    "predict",
+    "report",
+    "reproduce",
+    "show",
+    "what_hangs_on",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in VERBS:
+        raise AttributeError(f"module 'tenfold' has no attribute {name!r}")
+    module, _, attribute = VERBS[name].partition(":")
+    return getattr(import_module(module), attribute)

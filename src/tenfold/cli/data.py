@@ -128,4 +128,3 @@ def forget(
         emit(hanging)
     else:
         stdout.print("Forgotten. What was spent on judging stays spent.")
-

@@ -52,7 +52,7 @@ def _print_batch(batch: "output.Any") -> None:
     table = Table("task", "verdict", "rung", "proof", "looks", "seconds")
     for made in batch.made:
         table.add_row(
-            escape(made.model.task),
+            escape(made.task),
             output.status(made.model.status),
             made.model.rung,
             escape("\n".join(made.proof)),
@@ -61,7 +61,7 @@ def _print_batch(batch: "output.Any") -> None:
         )
     stdout.print(table)
     for made in batch.made:
-        stdout.print(f"[bold]{escape(made.model.task)}[/]: {escape(made.in_words)}")
+        stdout.print(f"[bold]{escape(made.task)}[/]: {escape(made.in_words)}")
     for path, name in batch.written:
         stdout.print(f"{name}: {escape(str(path))}", soft_wrap=True)
 
@@ -81,7 +81,9 @@ def predict(
 
     with opened() as workspace:
         with progress_bars() as progress:
-            rows = list(predict_paths(workspace, model, paths, overlays=overlays, progress=progress))
+            rows = list(
+                predict_paths(workspace, model, paths, overlays=overlays, progress=progress)
+            )
         if json:
             emit({"model": model, "rows": rows})
         elif jsonl:

@@ -12,7 +12,7 @@ from tenfold import packages
 from tenfold.atomic import write_bytes
 from tenfold.catalog import models
 from tenfold.errors import DataError, NotFound
-from tenfold.factory.overlay import overlay
+from tenfold.factory.reporting import overlay_of
 from tenfold.formats.files import pictures_below
 from tenfold.formats.pixels import decode
 from tenfold.packages import Package
@@ -120,8 +120,7 @@ def _row(
     answer = runtime.answer(loaded, pixels)
     written = ""
     if overlays is not None and answer.score_map is not None:
-        given = loaded.manifest.inputs[0]
-        picture = overlay(pixels, answer.score_map, fit=given.fit)
+        picture = overlay_of(runtime, loaded, pixels)
         name = path.strip("/").replace("/", "_")
         written = str(overlays / f"{name}.png")
         write_bytes(Path(written), picture)

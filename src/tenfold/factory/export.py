@@ -1,0 +1,128 @@
+"""Take a model out: as one `.tenfold` file, as one ONNX file, or as the evidence of its verdict."""
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+
+from tenfold import packages
+from tenfold.atomic import write_bytes
+from tenfold.catalog import models
+from tenfold.errors import IntegrityError, Unsupported
+from tenfold.factory.arithmetic import explain
+from tenfold.factory.judge import Verdict
+from tenfold.factory.onnx_export import whole_graph
+from tenfold.factory.predict import package_of
+from tenfold.factory.report import CardFacts, card_html, card_markdown
+from tenfold.factory.report.card import standing_limits
+from tenfold.factory.reporting import model_report
+from tenfold.formats.pixels import decode
+from tenfold.packages import Package
+from tenfold.runtime import LoadedHead
+from tenfold.trunks import load_trunk
+from tenfold.values import Progress
+from tenfold.workspace import Workspace
+
+ONNX_TOLERANCE = {"fp32": 2e-3, "bf16": 5e-2, "int8": 1e-1}
+"""Largest difference of golden scores, relative to max(1, score): the file computes in fp32."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    path: Path
+    size_bytes: int
+    gap: float
+    """Largest golden score difference that was measured while writing."""
+    in_words: str
+
+
+def export_package(
+    workspace: Workspace, name: str, out: Path, *, progress: Progress | None = None
+) -> Written:
+    """Write one `.tenfold` file, checked by reading it back.
+
+    Raises:
+        NotFound: there is no such model.
+    """
+    model = models.get(workspace.scope, name)
+    package = package_of(workspace, model.id)
+    make = models.make_of(workspace.scope, model.task)
+    if make is None:
+        raise Unsupported(f"task {model.task!r} was not finished.", hint="Run its make again.")
+    facts = _facts(workspace, package, model.task)
+    rows = workspace.blobs.get(package.manifest.golden_rows)
+    packages.write_file(
+        out, package, golden_rows=rows, card_md=card_markdown(facts), card_html=card_html(facts)
+    )
+    packages.read_file(out)
+    size = out.stat().st_size
+    return Written(out, size, 0.0, f"{out}: {size:,} bytes, model {model.id[:12]}.")
+
+
+def export_onnx(
+    workspace: Workspace, name: str, out: Path, *, progress: Progress | None = None
+) -> Written:
+    """Write preprocessing, trunk and head as one ONNX file; its golden scores are checked.
+
+    Raises:
+        IntegrityError: the file does not reproduce the golden scores.
+    """
+    package = package_of(workspace, name)
+    loaded = LoadedHead.of(package)
+    manifest = package.manifest
+    graphs = {
+        given.digest: onnx.load(load_trunk(given.digest, workspace.trunks_folder).path)
+        for given in manifest.inputs
+    }
+    data = whole_graph(manifest, loaded.head, graphs).SerializeToString()
+    gap = _golden_gap(workspace, package, data)
+    limit = ONNX_TOLERANCE[manifest.precision]
+    if gap > limit:
+        raise IntegrityError(
+            f"the ONNX file differs from the golden scores by {gap:.2g}, more than {limit:.2g}.",
+            where=f"model {manifest.model[:12]}",
+            hint="Make the model at fp32 (TENFOLD_PRECISION=fp32) and export again.",
+        )
+    write_bytes(out, data)
+    words = (
+        f"{out}: {len(data):,} bytes; golden scores within {gap:.1e} (tolerance {limit:.0e}). "
+        "Input `image` uint8 [height, width, 3] RGB; runs with onnxruntime and numpy alone."
+    )
+    return Written(out, len(data), gap, words)
+
+
+def evidence_of(workspace: Workspace, name: str) -> tuple[str, str]:
+    """The evidence CSV of a model's verdict, and the arithmetic that leads to it."""
+    model = models.get(workspace.scope, name)
+    text = workspace.blobs.get(model.evidence).decode()
+    judged = [row for row in csv.DictReader(io.StringIO(text)) if row["split"] == "judge"]
+    package = package_of(workspace, model.id)
+    return text, explain(package.manifest, Verdict.from_json(model.verdict), len(judged))
+
+
+def _facts(workspace: Workspace, package: Package, task: str) -> CardFacts:
+    make = models.make_of(workspace.scope, task)
+    assert make is not None
+    report = model_report(workspace, make)
+    return CardFacts(
+        model=report,
+        data=f"{make.dataset}, snapshot {make.snapshot[:12]}",
+        limits=tuple(standing_limits(report)),
+        licences=package.manifest.licences,
+    )
+
+
+def _golden_gap(workspace: Workspace, package: Package, data: bytes) -> float:
+    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    worst = 0.0
+    for golden in package.manifest.goldens:
+        pixels = decode(workspace.blobs.get(golden.sample), where=golden.sample[:12])
+        colour = np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
+        scores = np.ravel(session.run(None, {"image": colour})[0])
+        gaps = np.abs(scores - golden.scores) / np.maximum(1, np.abs(golden.scores))
+        worst = max(worst, float(gaps.max()))
+    return worst

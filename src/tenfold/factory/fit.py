@@ -1,0 +1,132 @@
+"""Fit one rung and estimate, without a look at judge, what it would come to."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int
+
+from tenfold.factory import feed
+from tenfold.factory.calibrate import threshold
+from tenfold.factory.judge import Count, counts_classes, counts_good_bad
+from tenfold.factory.ladder import Rung
+from tenfold.factory.plan import Plan
+from tenfold.heads import recipe
+from tenfold.heads.fitness import FitnessGate
+from tenfold.heads.validate import cross_validate
+from tenfold.metrics.classification import auroc
+from tenfold.workspace import Workspace
+
+FOLDS = 4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trial:
+    """A fitted rung that nobody has judged yet."""
+
+    rung: Rung
+    head: Any
+    gate: FitnessGate | None
+    thresholds: tuple[float, ...]
+    estimate: float | None
+    """AUC where the question is good or bad, else accuracy; on fit and calibrate alone. None
+    where only goods are known."""
+    expected: tuple[Count, ...]
+    """Errors seen on fit and calibrate: what judge may be expected to show."""
+    seconds: float
+
+
+def fit(workspace: Workspace, plan: Plan, rung: Rung) -> Trial:
+    """Fit the head on fit, set thresholds on calibrate, estimate on both.
+
+    Raises:
+        DataError: the splits hold too little to fit.
+    """
+    began = time.perf_counter()
+    trial = _fit_classify if plan.spec.kind == "classify" else _fit_anomaly
+    head, gate, scores, rows = trial(workspace, plan, rung)
+    targets = plan.cohort.targets[rows]
+    calibrate = np.isin(rows, plan.splits.where("calibrate"))
+    thresholds = _thresholds(plan, scores[calibrate], targets[calibrate])
+    estimate, expected = _estimate(plan, scores, targets, thresholds)
+    seconds = time.perf_counter() - began
+    return Trial(rung, head, gate, thresholds, estimate, expected, seconds)
+
+
+def _fit_classify(
+    workspace: Workspace, plan: Plan, rung: Rung
+) -> tuple[Any, None, np.ndarray, np.ndarray]:
+    """The head on fit; scores of fit by cross-validation, of calibrate by the head itself."""
+    fit_rows, calibrate_rows = plan.splits.where("fit"), plan.splits.where("calibrate")
+    rows = np.array([*fit_rows, *calibrate_rows], int)
+    made = recipe(rung.recipe, **rung.params)
+    features = feed.pooled(workspace, plan, rung, [plan.cohort.samples[i] for i in rows])
+    targets = plan.cohort.targets[rows]
+    n = len(fit_rows)
+    head = made.fit(features[:n], targets[:n], rng=_rng(plan))
+    groups = _groups(plan, fit_rows)
+    inside = cross_validate(
+        made, features[:n], targets[:n], groups=groups, folds=FOLDS, rng=_rng(plan)
+    )
+    scores = np.concatenate([inside, head.score(features[n:])]) if n < len(rows) else inside
+    return head, None, scores, rows
+
+
+def _groups(plan: Plan, rows: Sequence[int]) -> Int[np.ndarray, " n"]:
+    """A number per lot or group of near-duplicates; every other sample is its own."""
+    items = [plan.cohort.items[row] for row in rows]
+    names = [item.lot or item.near or item.sha256 for item in items]
+    return np.unique(names, return_inverse=True)[1]
+
+
+def _fit_anomaly(
+    workspace: Workspace, plan: Plan, rung: Rung
+) -> tuple[Any, FitnessGate, np.ndarray, np.ndarray]:
+    """The head and gate on the goods of fit; scores of calibrate."""
+    samples = plan.cohort.samples
+    fit_rows, rows = plan.splits.where("fit"), np.array(plan.splits.where("calibrate"), int)
+    goods = [samples[i] for i in fit_rows if plan.cohort.targets[i, 0] > 0.5]
+    made = recipe(rung.recipe, **rung.params)
+    head = made.fit(feed.maps(workspace, plan, rung, goods, all_views=True), rng=_rng(plan))
+    gate = FitnessGate.fit(feed.maps(workspace, plan, rung, goods))
+    batches = feed.maps(workspace, plan, rung, [samples[i] for i in rows])
+    scores = [head.score(batch).image for batch in batches()]
+    return head, gate, np.concatenate(scores)[:, None], rows
+
+
+def _rng(plan: Plan) -> np.random.Generator:
+    return np.random.default_rng(plan.spec.seed)
+
+
+def _thresholds(plan: Plan, scores: np.ndarray, targets: np.ndarray) -> tuple[float, ...]:
+    if plan.spec.question.multi_label:
+        return (0.5,) * len(plan.cohort.classes)
+    if not plan.cohort.is_binary:
+        return ()
+    return (threshold(scores[:, -1], targets[:, 1] > 0.5, plan.spec.bar),)
+
+
+def _estimate(
+    plan: Plan, scores: np.ndarray, targets: np.ndarray, thresholds: Sequence[float]
+) -> tuple[float | None, tuple[Count, ...]]:
+    if plan.cohort.is_binary:
+        is_bad: Bool[np.ndarray, " n"] = targets[:, 1] > 0.5
+        said_bad = scores[:, -1] >= thresholds[0]
+        both = bool(is_bad.any() and not is_bad.all())
+        counts = counts_good_bad(said_bad, is_bad, classes=plan.cohort.classes)
+        return (auroc(is_bad.astype(int), scores[:, -1]) if both else None), tuple(counts)
+    right = are_right(scores, targets, thresholds)
+    return float(right.mean()), tuple(counts_classes(right, targets, plan.cohort.classes))
+
+
+def are_right(
+    scores: Float32[np.ndarray, "n classes"],
+    targets: Float32[np.ndarray, "n classes"],
+    thresholds: Sequence[float],
+) -> Bool[np.ndarray, " n"]:
+    """Whether each answer is wholly right: the one class, or exactly the true set of labels."""
+    if thresholds:
+        return ((scores >= np.array(thresholds)) == (targets > 0.5)).all(1)
+    return scores.argmax(1) == targets.argmax(1)

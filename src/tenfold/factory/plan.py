@@ -1,0 +1,166 @@
+"""What would be made of a task: which samples, in which roles, on which rungs. Nothing runs yet."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from tenfold.catalog import datasets, questions, snapshots
+from tenfold.catalog.datasets import Item
+from tenfold.catalog.snapshots import Snapshot
+from tenfold.errors import NotFound, SpecError
+from tenfold.factory.cohort import Cohort, gather
+from tenfold.factory.judge import Lineage, lineage
+from tenfold.factory.ladder import Rung, rungs_for
+from tenfold.factory.splits import Known, Splits, split
+from tenfold.packages import TrunkInput
+from tenfold.specs.task import TaskSpec
+from tenfold.trunks import Trunk, load_trunk
+from tenfold.trunks.runtimes import runtime_version
+from tenfold.values import FeatureSpace, Precision, fingerprint
+from tenfold.workspace import Workspace
+
+CODE_VERSION = 1
+"""Counts changes of how models are made that change their bytes."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """One task on one snapshot."""
+
+    spec: TaskSpec
+    snapshot: Snapshot
+    cohort: Cohort
+    splits: Splits
+    lineage: Lineage
+    rungs: tuple[Rung, ...]
+    precision: Precision
+    runtime: str
+    trunks: dict[str, Trunk]
+    """By the name that rungs use."""
+
+    @property
+    def id(self) -> str:
+        """What this make is known by: the task, its data and what computes."""
+        return fingerprint(
+            [
+                self.spec.model_dump(mode="json"),
+                self.snapshot.id,
+                self.precision,
+                self.runtime,
+                CODE_VERSION,
+                [asdict(rung) for rung in self.rungs],
+                {name: trunk.digest for name, trunk in self.trunks.items()},
+            ]
+        )
+
+    def inputs(self, rung: Rung) -> tuple[TrunkInput, ...]:
+        return tuple(
+            TrunkInput(
+                trunk=given.trunk,
+                digest=self.trunks[given.trunk].digest,
+                size_px=given.size_px or self.trunks[given.trunk].size_px,
+                fit=given.fit,
+                views=given.views,
+            )
+            for given in rung.inputs
+        )
+
+    def space(self, given: TrunkInput, view: int) -> FeatureSpace:
+        return FeatureSpace(
+            trunk=given.digest,
+            size_px=given.size_px,
+            fit=given.fit,
+            view=view,
+            precision=self.precision,
+            runtime=self.runtime,
+        )
+
+    def identity(self, rung: Rung) -> dict[str, object]:
+        """What a model of this plan is known by: the same identity is the same model."""
+        return {
+            "snapshot": self.snapshot.id,
+            "question": self.spec.question_key,
+            "bar": self.spec.bar.model_dump(mode="json"),
+            "roles": fingerprint(list(self.splits.roles)),
+            "recipe": [rung.recipe, rung.params],
+            "inputs": [given.model_dump(mode="json") for given in self.inputs(rung)],
+            "precision": self.precision,
+            "runtime": self.runtime,
+            "seed": self.spec.seed,
+            "code": CODE_VERSION,
+        }
+
+
+def plan(workspace: Workspace, spec: TaskSpec) -> Plan:
+    """Freeze the dataset, gather who can answer, give roles and name the rungs.
+
+    Raises:
+        NotFound: there is no such dataset or rung.
+        DataError: the dataset cannot answer the question.
+    """
+    datasets.get(workspace.scope, spec.dataset)
+    items = datasets.items_of(workspace.scope, spec.dataset)
+    return _planned(workspace, spec, freeze(workspace, spec.dataset, items), items)
+
+
+def replan(workspace: Workspace, spec: TaskSpec, snapshot: Snapshot) -> Plan:
+    """The plan of a task on an older snapshot."""
+    return _planned(workspace, spec, snapshot, thaw(workspace, snapshot.id))
+
+
+def _planned(
+    workspace: Workspace, spec: TaskSpec, snapshot: Snapshot, items: Sequence[Item]
+) -> Plan:
+    cohort = gather(spec, items)
+    spent = questions.spent(workspace.scope, spec.question_key)
+    before = lineage(spent, frozenset(cohort.samples))
+    rungs = _rungs(spec)
+    return Plan(
+        spec=spec,
+        snapshot=snapshot,
+        cohort=cohort,
+        splits=split(spec, cohort, Known(before.judge, before.fit)),
+        lineage=before,
+        rungs=rungs,
+        precision=workspace.precision,
+        runtime=runtime_version(workspace.settings.runtime),
+        trunks=_trunks(workspace, rungs),
+    )
+
+
+def freeze(workspace: Workspace, dataset: str, items: Sequence[Item]) -> Snapshot:
+    """Keep the items as they are now, under the digest of what they say."""
+    lines = (json.dumps(asdict(item), sort_keys=True, ensure_ascii=False) for item in items)
+    digest = workspace.blobs.put("\n".join(lines).encode())
+    snapshot = Snapshot(digest, dataset, len(items))
+    snapshots.put(workspace.scope, snapshot)
+    return snapshot
+
+
+def thaw(workspace: Workspace, snapshot: str) -> list[Item]:
+    """The items of a snapshot."""
+    lines = workspace.blobs.get(snapshot).decode().splitlines()
+    plain = [json.loads(line) for line in lines]
+    return [Item(**{**one, "labels": tuple(one["labels"])}) for one in plain]
+
+
+def _rungs(spec: TaskSpec) -> tuple[Rung, ...]:
+    rungs = rungs_for(spec.kind, spec.symmetry, multi_label=spec.question.multi_label)
+    if spec.rung is not None:
+        chosen = tuple(rung for rung in rungs if rung.name == spec.rung)
+        if not chosen:
+            raise NotFound(
+                f"the ladder of {spec.kind} with symmetry {spec.symmetry} has no rung "
+                f"{spec.rung!r}.",
+                where=f"task {spec.task}",
+                hint=f"There are: {', '.join(rung.name for rung in rungs)}.",
+            )
+        return chosen
+    if not rungs:
+        raise SpecError(f"no rung fits {spec.kind} tasks.", where=f"task {spec.task}")
+    return rungs[: spec.budget.rungs]
+
+
+def _trunks(workspace: Workspace, rungs: Sequence[Rung]) -> dict[str, Trunk]:
+    names = dict.fromkeys(given.trunk for rung in rungs for given in rung.inputs)
+    return {name: load_trunk(name, workspace.trunks_folder) for name in names}

@@ -1,0 +1,238 @@
+"""From a trial to a registered model: package, parity gate, verdict, evidence, look."""
+
+import csv
+import io
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import save as save_arrays
+
+from tenfold import packages
+from tenfold.catalog import models, questions
+from tenfold.catalog.models import Look, Model
+from tenfold.errors import Conflict
+from tenfold.factory import feed
+from tenfold.factory.fit import Trial
+from tenfold.factory.judge import (
+    Count,
+    Lineage,
+    Verdict,
+    counts_classes,
+    counts_good_bad,
+    judge,
+    lineage,
+)
+from tenfold.factory.ladder import Rung
+from tenfold.factory.plan import CODE_VERSION, Plan
+from tenfold.formats.pixels import decode
+from tenfold.packages import Golden, HeadSpec, Manifest, Package
+from tenfold.runtime import UNFIT, Answer, LoadedHead, Runtime, check_goldens
+from tenfold.values import fingerprint
+from tenfold.workspace import Workspace
+
+GOLDENS = 8
+GOLDEN_MAPS = 2
+"""Golden samples whose dense maps travel too."""
+ATTEMPTS = 20
+"""Others may take looks at the same question meanwhile; then the number of ours is drawn again."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Registered:
+    model: Model
+    verdict: Verdict
+
+
+def model_id(plan: Plan, rung: Rung) -> str:
+    return fingerprint(plan.identity(rung))
+
+
+def register(workspace: Workspace, plan: Plan, runtime: Runtime, trial: Trial) -> Registered:
+    """Judge a trial and record it; nothing is recorded unless the parity gate is passed.
+
+    Raises:
+        IntegrityError: the serving runtime does not reproduce the golden scores.
+        Conflict: others keep looking at the same question.
+    """
+    began = time.perf_counter()
+    package = _package(plan, trial)
+    loaded = LoadedHead.of(packages.load(packages.dump(package), where="memory"))
+    rows = [*plan.splits.where("calibrate"), *plan.splits.where("judge")]
+    answers = _answers(workspace, plan, trial.rung, loaded, rows)
+    chosen = _golden_rows(plan)
+    goldens = [_golden(plan, row, answers[row]) for row in chosen]
+    rows_blob = workspace.blobs.put(_feature_rows(workspace, plan, trial.rung, chosen))
+    manifest = package.manifest.model_copy(
+        update={"goldens": tuple(goldens), "golden_rows": rows_blob}
+    )
+    check_goldens(runtime, replace(package, manifest=manifest), _pixels_of(workspace, plan))
+    judged = {row: answers[row] for row in plan.splits.where("judge")}
+    counts = count(plan, judged)
+    evidence = workspace.blobs.put(evidence_csv(plan, answers).encode())
+    for _ in range(ATTEMPTS):
+        before = _lineage(workspace, plan)
+        verdict = judge(counts, plan.spec.bar, look=before.next_look, by_group=plan.splits.by_group)
+        final = manifest.model_copy(update={"verdict": verdict.to_json()})
+        ref = workspace.packs.append(packages.dump(replace(package, manifest=final)))
+        seconds = {"fit": trial.seconds, "judge": time.perf_counter() - began}
+        model = Model(
+            id=final.model,
+            task=plan.spec.task,
+            kind=plan.spec.kind,
+            dataset=plan.spec.dataset,
+            snapshot=plan.snapshot.id,
+            rung=trial.rung.name,
+            status=verdict.status,
+            verdict=verdict.to_json(),
+            identity=plan.identity(trial.rung),
+            head=ref,
+            evidence=evidence,
+            seconds=seconds,
+        )
+        try:
+            models.register(workspace.scope, model, look=_look(plan, before))
+        except Conflict:
+            continue
+        known = models.find(workspace.scope, model.id) or model
+        return Registered(known, Verdict.from_json(known.verdict))
+    raise Conflict(
+        f"{ATTEMPTS} looks at this question were taken meanwhile.",
+        where=f"task {plan.spec.task}",
+        hint="Run the same command again when others have finished.",
+    )
+
+
+def judged_sizes(plan: Plan) -> list[tuple[str, int]]:
+    """How many judge samples stand behind each count of the bar."""
+    rows = plan.splits.where("judge")
+    each = plan.cohort.targets[rows].sum(0).astype(int).tolist()
+    if plan.cohort.is_binary:
+        return [("escape", each[1]), ("overkill", each[0])]
+    names = [f"miss {name}" for name in plan.cohort.classes]
+    return [("error", len(rows)), *zip(names, each, strict=True)]
+
+
+def count(plan: Plan, judged: dict[int, Answer]) -> list[Count]:
+    rows = list(judged)
+    targets = plan.cohort.targets[rows]
+    classes = plan.cohort.classes
+    if plan.cohort.is_binary:
+        said_bad = np.array([judged[r].decision in (classes[1], UNFIT) for r in rows], bool)
+        return counts_good_bad(said_bad, targets[:, 1] > 0.5, classes=classes)
+    truth = plan.cohort.truth
+    right = np.array([judged[r].decision == truth[r] for r in rows], bool)
+    return counts_classes(right, targets, classes)
+
+
+def evidence_csv(plan: Plan, answers: dict[int, Answer]) -> str:
+    """Every calibrated and judged sample: what it is, what was said and with which scores."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    names = ["anomaly"] if plan.spec.kind == "anomaly" else list(plan.cohort.classes)
+    writer.writerow(
+        ["sample", "path", "split", "label", "decision", *(f"score {n}" for n in names)]
+    )
+    truth = plan.cohort.truth
+    for row, answer in answers.items():
+        item = plan.cohort.items[row]
+        role = plan.splits.roles[row]
+        scores = [repr(score) for score in answer.scores]
+        writer.writerow([item.sha256, item.path, role, truth[row], answer.decision, *scores])
+    return text.getvalue()
+
+
+def _package(plan: Plan, trial: Trial) -> Package:
+    identity = plan.identity(trial.rung)
+    licences = {name: trunk.licence for name, trunk in plan.trunks.items()}
+    manifest = Manifest(
+        model=fingerprint(identity),
+        task=plan.spec.task,
+        kind=plan.spec.kind,
+        classes=plan.cohort.classes,
+        multi_label=plan.spec.question.multi_label,
+        question=plan.spec.question.model_dump(mode="json"),
+        inputs=plan.inputs(trial.rung),
+        precision=plan.precision,
+        runtime=plan.runtime,
+        head=HeadSpec(name=trial.rung.recipe, params=dict(trial.rung.params), version=CODE_VERSION),
+        thresholds=trial.thresholds,
+        lineage={
+            "dataset": plan.spec.dataset,
+            "snapshot": plan.snapshot.id,
+            "question": plan.spec.question_key,
+            "rung": trial.rung.name,
+            "seed": plan.spec.seed,
+        },
+        licences={given.trunk: licences[given.trunk] for given in plan.inputs(trial.rung)},
+        made_by=f"tenfold {version('tenfold')}",
+    )
+    gate: dict[str, Any] = trial.gate.arrays() if trial.gate else {}
+    return Package(manifest, head=trial.head.arrays(), gate=gate)
+
+
+def _answers(
+    workspace: Workspace, plan: Plan, rung: Rung, loaded: LoadedHead, rows: Sequence[int]
+) -> dict[int, Answer]:
+    """What the packaged head says of stored features."""
+    samples = [plan.cohort.samples[row] for row in rows]
+    if plan.spec.kind == "classify":
+        answers = loaded.answer_features(feed.pooled(workspace, plan, rung, samples))
+    else:
+        batches = feed.maps(workspace, plan, rung, samples)
+        answers = [
+            replace(answer, score_map=None)
+            for batch in batches()
+            for answer in loaded.answer_maps(batch)
+        ]
+    return dict(zip(rows, answers, strict=True))
+
+
+def _golden_rows(plan: Plan) -> list[int]:
+    """A few samples of every class in turn, by digest: the same for every rung."""
+    rows = [*plan.splits.where("calibrate"), *plan.splits.where("judge")]
+    by_class: dict[str, list[int]] = {}
+    for row in sorted(rows, key=lambda r: plan.cohort.samples[r]):
+        by_class.setdefault(plan.cohort.truth[row], []).append(row)
+    turns = [group[i] for i in range(GOLDENS) for group in by_class.values() if i < len(group)]
+    return turns[:GOLDENS]
+
+
+def _golden(plan: Plan, row: int, answer: Answer) -> Golden:
+    return Golden(sample=plan.cohort.samples[row], scores=answer.scores, decision=answer.decision)
+
+
+def _feature_rows(workspace: Workspace, plan: Plan, rung: Rung, rows: Sequence[int]) -> bytes:
+    """Features of the golden samples, so that a head can be checked without their pictures."""
+    samples = [plan.cohort.samples[row] for row in rows]
+    arrays = {"pooled": feed.pooled(workspace, plan, rung, samples)}
+    if plan.spec.kind == "anomaly":
+        for batch in feed.maps(workspace, plan, rung, samples[:GOLDEN_MAPS])():
+            arrays |= {f"map_s{stride}": dense for stride, dense in batch.maps.items()}
+            arrays |= {"content_xyxy": batch.content_xyxy, "vitals": batch.vitals}
+    return save_arrays({name: np.ascontiguousarray(a) for name, a in sorted(arrays.items())})
+
+
+def _pixels_of(workspace: Workspace, plan: Plan) -> Any:
+    limit = int(workspace.settings.max_megapixels * 1e6)
+    return lambda sha: decode(workspace.blobs.get(sha), where=sha[:12], max_pixels=limit)
+
+
+def _lineage(workspace: Workspace, plan: Plan) -> Lineage:
+    spent = questions.spent(workspace.scope, plan.spec.question_key)
+    return lineage(spent, frozenset(plan.cohort.samples))
+
+
+def _look(plan: Plan, before: Lineage) -> Look:
+    samples = plan.cohort.samples
+    fitted = [*plan.splits.where("fit"), *plan.splits.where("calibrate")]
+    return Look(
+        key=plan.spec.question_key,
+        judge=frozenset(samples[row] for row in plan.splits.where("judge")),
+        fit=frozenset(samples[row] for row in fitted),
+        joined=before.joined,
+        number=before.next_look,
+    )
