@@ -1,6 +1,12 @@
-"""Is the bar met? Exact bounds on the judge split, at the alpha this look may still spend."""
+"""Is the bar met? Exact bounds on the judge split, at the alpha this look may still spend.
 
-from collections.abc import Sequence
+A binomial bound is exact only for samples that err independently, and pictures of one lot do not.
+So of each group one picture counts in each bound: the one with the smallest digest, which knows
+nothing of scores. What all pictures say is shown beside it and can refuse, never accept; see
+docs/decisions/proof-by-group.md.
+"""
+
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -8,10 +14,13 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from tenfold.catalog.questions import Spent
+from tenfold.errors import DataError, SpecError
 from tenfold.metrics.bounds import labels_needed, most_errors, spent_alpha, upper_bound
 from tenfold.specs.bar import Bar
 
 Status = Literal["accepted", "undecided", "refused", "taught"]
+Units = Sequence[tuple[str, str]]
+"""Group and digest of each judged sample."""
 DEFAULT_ESCAPE, DEFAULT_OVERKILL, DEFAULT_ERROR = 0.05, 0.10, 0.05
 
 
@@ -25,6 +34,9 @@ class Count:
     """The class whose samples could go wrong this way; empty for any."""
     errors: int
     n: int
+    """One picture of each group."""
+    pictures: tuple[int, int] | None = None
+    """Errors and number of all pictures, where groups hold several; None: the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +52,28 @@ class Bound:
     upper: float
     """Exact one-sided upper bound at the spent alpha."""
     more: int | None
-    """More judged samples of that class that would decide with 80 % power at the next look, if
-    the observed rate holds; None: none needed, or no number would do."""
+    """More judged groups of that class that would decide with 80 % power at the next look, if the
+    observed rate holds; None: none needed, or no number would do."""
+    pictures: tuple[int, int] | None = None
+    """As in `Count`."""
 
     @property
     def rate(self) -> float:
         return self.errors / self.n if self.n else 0.0
 
     @property
+    def worst_rate(self) -> float:
+        """The higher of the rates over one picture per group and over all pictures."""
+        errors, n = self.pictures or (0, 1)
+        return max(self.rate, errors / n)
+
+    @property
+    def is_over(self) -> bool:
+        return self.limit is not None and self.worst_rate > self.limit
+
+    @property
     def is_met(self) -> bool:
-        return self.limit is None or self.upper <= self.limit
+        return self.limit is None or (self.upper <= self.limit and not self.is_over)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,34 +94,85 @@ class Verdict:
 
     @classmethod
     def from_json(cls, plain: dict[str, Any]) -> "Verdict":
-        lists: dict[str, Any] = {n: tuple(plain[n]) for n in ("sentences", "next_steps")}
-        bounds = tuple(Bound(**bound) for bound in plain["bounds"])
-        return cls(**{**plain, **lists, "bounds": bounds})
+        return cls(
+            status=plain["status"],
+            bounds=tuple(_read_bound(bound) for bound in plain["bounds"]),
+            look=plain["look"],
+            alpha=plain["alpha"],
+            confidence=plain["confidence"],
+            by_group=plain["by_group"],
+            sentences=tuple(plain["sentences"]),
+            next_steps=tuple(plain["next_steps"]),
+        )
+
+
+def _read_bound(plain: dict[str, Any]) -> Bound:
+    pictures: Any = plain.get("pictures") and tuple(plain["pictures"])
+    fields: dict[str, Any] = {**plain, "pictures": pictures}
+    return Bound(**fields)
 
 
 def counts_good_bad(
-    said_bad: Bool[np.ndarray, " n"], is_bad: Bool[np.ndarray, " n"], *, classes: Sequence[str]
+    said_bad: Bool[np.ndarray, " n"],
+    is_bad: Bool[np.ndarray, " n"],
+    *,
+    classes: Sequence[str],
+    units: Units = (),
 ) -> list[Count]:
-    """Escapes and overkills. An unfit picture counts as rejected."""
+    """Escapes and overkills. A picture called unfit is not passed as good: it counts as bad.
+
+    Without `units` every picture is its own group.
+    """
     good, bad = classes
-    escapes = int((is_bad & ~said_bad).sum())
-    overkills = int((~is_bad & said_bad).sum())
     return [
-        Count("escape", bad, escapes, int(is_bad.sum())),
-        Count("overkill", good, overkills, int((~is_bad).sum())),
+        tally("escape", bad, ~said_bad, is_bad, units=units),
+        tally("overkill", good, said_bad, ~is_bad, units=units),
     ]
 
 
 def counts_classes(
-    right: Bool[np.ndarray, " n"], targets: Float[np.ndarray, "n classes"], classes: Sequence[str]
+    right: Bool[np.ndarray, "..."],
+    targets: Float[np.ndarray, "n classes"],
+    classes: Sequence[str],
+    *,
+    units: Units = (),
 ) -> list[Count]:
-    """Wrong answers over all, and by class."""
-    total = Count("error", "", int((~right).sum()), len(right))
+    """Wrong answers over all, and samples of each class that got it wrong.
+
+    `right` says it of whole answers [n], or of each label [n, classes] where there are several:
+    then all must be right, and a class is missed where its own label is wrong.
+    """
+    by_class = right if right.ndim == 2 else np.repeat(right[:, None], targets.shape[1], axis=1)
+    whole: Bool[np.ndarray, " n"] = np.all(by_class, axis=1, keepdims=False)
+    has = targets > 0.5
+    total = tally("error", "", ~whole, np.ones(len(whole), bool), units=units)
     each = [
-        Count(f"miss {name}", name, int((~right & hit).sum()), int(hit.sum()))
-        for name, hit in zip(classes, targets.T > 0.5, strict=True)
+        tally(f"miss {name}", name, ~by_class[:, c], has[:, c], units=units)
+        for c, name in enumerate(classes)
     ]
     return [total, *each]
+
+
+def tally(
+    name: str,
+    of: str,
+    is_error: Bool[np.ndarray, " n"],
+    can_err: Bool[np.ndarray, " n"],
+    *,
+    units: Units,
+) -> Count:
+    """Errors among those that could go wrong: over one picture of each group, and over all."""
+    able = [int(i) for i in np.flatnonzero(can_err)]
+    everything = int(is_error[able].sum()), len(able)
+    if not units:
+        return Count(name, of, *everything)
+    if len(units) != len(can_err):
+        raise DataError(f"{len(units)} groups for {len(can_err)} judged samples.")
+    drawn: dict[str, int] = {}
+    for i in sorted(able, key=lambda i: units[i][1]):
+        drawn.setdefault(units[i][0], i)
+    counted = int(is_error[list(drawn.values())].sum()), len(drawn)
+    return Count(name, of, *counted, pictures=everything if len(drawn) < len(able) else None)
 
 
 def judge(counts: Sequence[Count], bar: Bar, *, look: int, by_group: bool) -> Verdict:
@@ -105,19 +180,15 @@ def judge(counts: Sequence[Count], bar: Bar, *, look: int, by_group: bool) -> Ve
 
     Refused: an observed rate is over its limit. Accepted: every bound holds. Taught: judge is too
     small to prove the bar even without an error. Undecided: anything else.
+
+    Raises:
+        SpecError: the bar limits something that was not counted.
     """
     alpha = spent_alpha(bar.alpha, look)
     limits = _limits(bar, counts)
     bounds = tuple(_bound(c, limits.get(c.name), bar, look) for c in counts)
     asked = [b for b in bounds if b.limit is not None]
-    status = _status(asked, alpha)
-    sentences = [_sentence(b, bar) for b in asked]
-    if status == "taught":
-        sentences.insert(0, "Taught, not proven: too few judged samples for the bar.")
-    if any(b.name == "escape" and b.n == 0 for b in bounds):
-        sentences.append("Escape is unproven: no defect was there to judge.")
-    if not by_group:
-        sentences.append("Image-level proof: no groups (lots, days, modules) were known.")
+    status = status_of(asked, alpha=alpha)
     return Verdict(
         status=status,
         bounds=bounds,
@@ -125,9 +196,25 @@ def judge(counts: Sequence[Count], bar: Bar, *, look: int, by_group: bool) -> Ve
         alpha=alpha,
         confidence=bar.confidence,
         by_group=by_group,
-        sentences=tuple(sentences),
+        sentences=tuple(_sentences(status, bounds, bar, by_group=by_group)),
         next_steps=tuple(_next_steps(status, asked)),
     )
+
+
+def status_of(asked: Sequence[Bound], *, alpha: float) -> Status:
+    if any(b.is_over for b in asked):
+        return "refused"
+    if asked and all(b.is_met for b in asked):
+        return "accepted"
+    if any(most_errors(b.n, limit=b.limit or 1, alpha=alpha) < 0 for b in asked):
+        return "taught"
+    return "undecided"
+
+
+def expected_false_acceptances(verdicts: Iterable[Verdict]) -> float:
+    """Models of a fleet accepted by chance, were every one of them exactly at its bar: at most
+    what their looks spent."""
+    return sum(verdict.alpha for verdict in verdicts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +247,13 @@ def _limits(bar: Bar, counts: Sequence[Count]) -> dict[str, float]:
     asked = {"escape": bar.escape, "overkill": bar.overkill, "error": bar.error}
     asked |= {f"miss {name}": limit for name, limit in bar.miss.items()}
     limits = {name: limit for name, limit in asked.items() if limit is not None}
+    unknown = sorted(set(limits) - {c.name for c in counts})
+    if unknown:
+        raise SpecError(
+            f"the bar limits {unknown[0]!r}; counted are {', '.join(c.name for c in counts)}.",
+            where="bar",
+            hint="Correct the name in the bar.",
+        )
     if limits:
         return limits
     if counts[0].name == "error":
@@ -175,17 +269,7 @@ def _bound(count: Count, limit: float | None, bar: Bar, look: int) -> Bound:
         rate = count.errors / count.n if count.n else 0.0
         total = labels_needed(rate, limit=limit, alpha=spent_alpha(bar.alpha, look + 1))
         more = None if total is None else max(total - count.n, 1)
-    return Bound(count.name, count.of, limit, count.errors, count.n, upper, more)
-
-
-def _status(asked: Sequence[Bound], alpha: float) -> Status:
-    if any(b.limit is not None and b.rate > b.limit for b in asked):
-        return "refused"
-    if all(b.is_met for b in asked):
-        return "accepted"
-    if any(most_errors(b.n, limit=b.limit or 1, alpha=alpha) < 0 for b in asked):
-        return "taught"
-    return "undecided"
+    return Bound(count.name, count.of, limit, count.errors, count.n, upper, more, count.pictures)
 
 
 WORDS = {
@@ -196,16 +280,40 @@ WORDS = {
 }
 
 
+def _sentences(
+    status: Status, bounds: Sequence[Bound], bar: Bar, *, by_group: bool
+) -> Iterable[str]:
+    if status == "taught":
+        yield "Taught, not proven: too few judged samples for the bar, even without an error."
+    yield from (_sentence(b, bar) for b in bounds if b.limit is not None)
+    if any(b.name == "escape" and not b.n for b in bounds):
+        yield "Escape is unproven: no defect was there to judge. This speaks of overkill only."
+    if any(b.pictures for b in bounds if b.limit is not None):
+        group = "group" if by_group else "group of near-duplicates"
+        yield f"Of each {group} one picture counts, because pictures of a group err together."
+    if not by_group:
+        yield "Image-level proof: not every sample had a group (lot, day, module)."
+
+
 def _sentence(bound: Bound, bar: Bar) -> str:
     what = WORDS[bound.name.split()[0]].format(of=bound.of)
     asked = f"the bar asks ≤ {bound.limit:.1%}"
     if not bound.n:
         return f"Nothing is known of how many {what}; {asked}."
     seen = f"{bound.errors} of {bound.n} seen"
-    proven = f"At most {bound.upper:.1%} {what} ({seen}), proven at {bar.confidence:.0%}; {asked}"
-    if bound.limit is not None and bound.rate > bound.limit:
-        return f"{bound.rate:.1%} {what} ({seen}); {asked}."
+    if bound.pictures:
+        seen += "; of all pictures {} of {}".format(*bound.pictures)
+    if bound.is_over:
+        return f"{bound.worst_rate:.1%} {what} ({seen}); {asked}."
+    proven = (
+        f"At most {_up(bound.upper)} {what} ({seen}), proven at {100 * bar.confidence:g} %; {asked}"
+    )
     return proven + ("." if bound.is_met else ", so this is not proven yet.")
+
+
+def _up(share: float) -> str:
+    """Rounded up: a claim may be weaker than the truth only."""
+    return f"{min(np.ceil(round(share * 1000, 6)) / 10, 100):.1f}%"
 
 
 def _next_steps(status: Status, asked: Sequence[Bound]) -> list[str]:
@@ -214,7 +322,8 @@ def _next_steps(status: Status, asked: Sequence[Bound]) -> list[str]:
     steps: list[str] = []
     for bound in asked:
         of = f" of {bound.of!r}" if bound.of else ""
-        if bound.limit is not None and bound.rate > bound.limit:
+        what = "judged groups" if bound.pictures else "judged samples"
+        if bound.is_over:
             steps.append(
                 f"{bound.name} is over its limit: look at the worst mistakes in the report, mend "
                 f"wrong labels, add samples{of} like those that went wrong, allow a higher rung, "
@@ -222,12 +331,12 @@ def _next_steps(status: Status, asked: Sequence[Bound]) -> list[str]:
             )
         elif bound.more is not None:
             steps.append(
-                f"Label about {bound.more:,} more judged samples{of}: that decides with 80 % power "
-                f"if the rate seen ({bound.rate:.1%}) holds."
+                f"Label about {bound.more:,} more {what}{of}: that decides with 80 % power if the "
+                f"rate seen ({bound.rate:.1%}) holds. Judge gets only its share of new samples."
             )
         elif not bound.is_met:
             steps.append(
-                f"{bound.name}: the rate seen equals the limit, so no number of labels proves it; "
+                f"{bound.name}: the rate seen is too close to the limit for labels to prove it; "
                 "make the head better or ask for less."
             )
     return steps

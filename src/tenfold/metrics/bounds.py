@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 from jaxtyping import Float
-from scipy.stats import beta, binom
+from scipy.special import bdtr, betainccinv, betaincinv
 
 from tenfold.errors import DataError
 
@@ -26,13 +26,13 @@ def upper_bound(errors: int, n: int, *, alpha: float) -> float:
         DataError: counts or alpha are impossible.
     """
     _check(errors, n, alpha)
-    return 1.0 if errors == n else float(beta.isf(alpha, errors + 1, n - errors))
+    return 1.0 if errors == n else float(betainccinv(errors + 1, n - errors, alpha))
 
 
 def lower_bound(errors: int, n: int, *, alpha: float) -> float:
     """Exact one-sided lower limit of an error rate; 0 where nothing went wrong."""
     _check(errors, n, alpha)
-    return 0.0 if errors == 0 else float(beta.ppf(alpha, errors, n - errors + 1))
+    return 0.0 if errors == 0 else float(betaincinv(errors, n - errors + 1, alpha))
 
 
 def spent_alpha(alpha: float, look: int) -> float:
@@ -45,10 +45,11 @@ def spent_alpha(alpha: float, look: int) -> float:
 def most_errors(n: int, *, limit: float, alpha: float) -> int:
     """Most errors among `n` whose upper bound is still ≤ `limit`; -1 where not even 0 is."""
     # upper_bound(c, n) ≤ limit  ⇔  P(Binomial(n, limit) ≤ c) ≤ alpha
-    most = int(binom.ppf(alpha, n, limit))
-    while most >= 0 and binom.cdf(most, n, limit) > alpha:
-        most -= 1
-    return most
+    low, high = -1, n  # c = n is never enough: its bound is 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if bdtr(middle, n, limit) <= alpha else (low, middle)
+    return low
 
 
 def labels_needed(rate: float, *, limit: float, alpha: float, power: float = 0.8) -> int | None:
@@ -58,7 +59,7 @@ def labels_needed(rate: float, *, limit: float, alpha: float, power: float = 0.8
     """
     if rate >= limit:
         return None
-    low, high = 1, 2
+    low, high = 0, 1
     while not _decides(high, rate, limit, alpha, power):
         low, high = high, 2 * high
         if high > MOST_LABELS:
@@ -70,9 +71,10 @@ def labels_needed(rate: float, *, limit: float, alpha: float, power: float = 0.8
 
 
 def conformal_quantile(scores: Float[np.ndarray, " n"], *, rate: float) -> float:
-    """Threshold that a new good sample exceeds with probability ≤ `rate`.
+    """Value that a new good sample exceeds with probability ≤ `rate`.
 
-    The ⌈(n + 1)(1 - rate)⌉-th smallest score; the largest where `n` is too small to promise it.
+    The ⌈(n + 1)(1 - rate)⌉-th smallest score; the largest where `n` is too small to promise it,
+    then the probability is 1 / (n + 1).
 
     Raises:
         DataError: there are no scores.
@@ -85,7 +87,7 @@ def conformal_quantile(scores: Float[np.ndarray, " n"], *, rate: float) -> float
 
 def _decides(n: int, rate: float, limit: float, alpha: float, power: float) -> bool:
     most = most_errors(n, limit=limit, alpha=alpha)
-    return most >= 0 and float(binom.cdf(most, n, rate)) >= power
+    return most >= 0 and float(bdtr(most, n, rate)) >= power
 
 
 def _check(errors: int, n: int, alpha: float) -> None:

@@ -1,6 +1,7 @@
 """A task: what to look for, on which data, to which bar, for how much."""
 
 import re
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -9,11 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from tenfold.errors import NotFound, SpecError
 from tenfold.specs.bar import Bar
-from tenfold.values import Kind, fingerprint
+from tenfold.values import Kind, Split, fingerprint
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 Symmetry = Literal["none", "flips", "dihedral"]
 Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+STORED_SPLITS: dict[str, Split] = {"train": "fit", "val": "calibrate", "test": "judge"}
 
 
 class _Part(BaseModel):
@@ -55,6 +59,8 @@ class Shares(_Part):
     stored: dict[str, Literal["fit", "calibrate", "judge"]] | None = None
     """From the dataset's own split names to ours, such as `{train: fit, test: judge}`; where
     nothing is given for calibrate it is taken from fit."""
+    column: str | None = None
+    """Attribute that holds the names of `stored`; default: the dataset's own split."""
 
     @model_validator(mode="after")
     def _whole(self) -> "Shares":
@@ -62,6 +68,8 @@ class Shares(_Part):
             raise ValueError("fit, calibrate and judge must add up to 1")
         if self.stored is not None and not {"fit", "judge"} <= set(self.stored.values()):
             raise ValueError("`stored` must name a split for fit and one for judge")
+        if self.column is not None and self.stored is None:
+            raise ValueError("`column` needs `stored`: which of its values fit, which judge")
         return self
 
 
@@ -116,6 +124,29 @@ class TaskSpec(_Part):
         plain = self.model_dump(mode="json", exclude_defaults=True)
         ordered = {name: plain[name] for name in type(self).model_fields if name in plain}
         return yaml.safe_dump({"task": self.task, "kind": self.kind} | ordered, sort_keys=False)
+
+
+def propose(
+    dataset: str, kind: Kind, *, good: str | None, labels: Sequence[str], splits: Collection[str]
+) -> TaskSpec:
+    """The task a person most likely means who gives pictures and nothing else.
+
+    `good` is the label of the good ones, if there is one; `splits` the dataset's own split names.
+    """
+    has_bad = any(label != good for label in labels)
+    stored: dict[str, Split] = {n: s for n, s in STORED_SPLITS.items() if n in splits}
+    return TaskSpec(
+        task=dataset,
+        kind=kind,
+        dataset=dataset,
+        question=Question(negative=(good,)) if good is not None else Question(),
+        bar=(
+            Bar(error=0.05)
+            if good is None
+            else Bar(escape=0.05 if has_bad else None, overkill=0.10)
+        ),
+        split=Shares(stored=stored if {"fit", "judge"} <= set(stored.values()) else None),
+    )
 
 
 def load(path: Path) -> TaskSpec:
