@@ -23,7 +23,7 @@ from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
 from tenfold.atomic import write_bytes
-from tenfold.catalog.models import PackRef
+from tenfold.catalog.models import Model, PackRef
 from tenfold.errors import DataError, IntegrityError, NotFound, Unsupported
 from tenfold.values import Fit, Kind, Precision
 
@@ -179,6 +179,11 @@ class Packs:
             if not path.exists() or path.stat().st_size < PACK_LIMIT_BYTES:
                 return path
             number += 1
+
+
+def of_model(folder: Path, model: Model) -> Package:
+    """The package of a registered model, from the packs in `folder`."""
+    return load(Packs(folder).read(model.head), where=f"model {model.id[:12]}")
 
 
 def write_file(

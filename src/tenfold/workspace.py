@@ -16,7 +16,6 @@ from tenfold.blobs import Blobs
 from tenfold.catalog import Catalog, Scope
 from tenfold.errors import Unsupported
 from tenfold.features import FeatureStore
-from tenfold.packages import Packs
 from tenfold.settings import Settings, from_environment
 from tenfold.values import Precision, fingerprint
 
@@ -28,11 +27,14 @@ class Workspace:
     scope: Scope
     blobs: Blobs
     features: FeatureStore
-    packs: Packs
 
     @property
     def trunks_folder(self) -> Path:
         return self.settings.home / "trunks"
+
+    @property
+    def packs_folder(self) -> Path:
+        return self.settings.home / "packs"
 
     @property
     def reports_folder(self) -> Path:
@@ -89,7 +91,6 @@ def open_workspace(home: str | Path | None = None, **overrides: Any) -> Workspac
         features=FeatureStore(
             settings.home / "features", limit_bytes=int(settings.features_gb * 1e9)
         ),
-        packs=Packs(settings.home / "packs"),
     )
 
 

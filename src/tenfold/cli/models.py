@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -12,6 +12,9 @@ from tenfold.cli import output
 from tenfold.cli.output import Json, emit, progress_bars, stdout
 from tenfold.errors import DataError
 from tenfold.workspace import opened
+
+if TYPE_CHECKING:
+    from tenfold.factory.make import Batch
 
 Model = Annotated[str, typer.Argument(help="A model by task name or id, or a .tenfold file.")]
 
@@ -46,7 +49,7 @@ def make(
         sys.exit(output.NOT_ACCEPTED)
 
 
-def _print_batch(batch: "output.Any") -> None:
+def _print_batch(batch: "Batch") -> None:
     for sentence in batch.understood:
         stdout.print(escape(sentence))
     table = Table("task", "verdict", "rung", "proof", "looks", "seconds")
@@ -62,7 +65,7 @@ def _print_batch(batch: "output.Any") -> None:
     stdout.print(table)
     for made in batch.made:
         stdout.print(f"[bold]{escape(made.task)}[/]: {escape(made.in_words)}")
-    for path, name in batch.written:
+    for name, path in batch.written:
         stdout.print(f"{name}: {escape(str(path))}", soft_wrap=True)
 
 

@@ -119,7 +119,7 @@ def _dataset(workspace: Workspace, name: str) -> DescribedDataset:
 
 
 def _model(workspace: Workspace, model: Model) -> DescribedModel:
-    package = packages.load(workspace.packs.read(model.head), where=f"model {model.id[:12]}")
+    package = packages.of_model(workspace.packs_folder, model)
     make = models.make_of(workspace.scope, model.task)
     return DescribedModel(
         model=model,

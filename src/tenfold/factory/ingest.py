@@ -93,7 +93,7 @@ def ingest(
     dataset = datasets.put(
         workspace.scope,
         name=name or default_name(source),
-        origin=(guessed.format, str(source.absolute()), guessed.explanation),
+        origin=(guessed.format, _source_name(source), guessed.explanation),
         content=[(_sample(image), _item(image, near.get(image.sha256))) for image in kept],
         set_aside=set_aside,
     )
@@ -115,6 +115,10 @@ def default_name(source: Path) -> str:
     """A dataset name made of the last part of the source."""
     stem = source.absolute().name.removesuffix(".csv")
     return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-._") or "dataset"
+
+
+def _source_name(source: Path) -> str:
+    return str(source.absolute()) if source.exists() else str(source)
 
 
 def _read(

@@ -67,6 +67,31 @@ class Batch:
     """Written because no task file was given."""
     seconds: dict[str, float] = field(default_factory=dict[str, float])
 
+    @property
+    def written(self) -> list[tuple[str, Path]]:
+        return [*(("Task file", path) for path in self.task_files), ("Report", self.report)]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "understood": self.understood,
+            "made": [
+                {
+                    "task": made.task,
+                    "model": made.model.id,
+                    "status": made.verdict.status,
+                    "rung": made.model.rung,
+                    "verdict": made.verdict.to_json(),
+                    "rungs": made.rungs,
+                    "seconds": made.seconds,
+                    "was_found": made.was_found,
+                }
+                for made in self.made
+            ],
+            "report": str(self.report),
+            "task_files": [str(path) for path in self.task_files],
+            "seconds": self.seconds,
+        }
+
 
 def make(
     workspace: Workspace,

@@ -68,7 +68,7 @@ def package_of(workspace: Workspace, model: str) -> Package:
     if model.endswith(".tenfold"):
         return packages.read_file(Path(model).expanduser())[0]
     found = models.get(workspace.scope, model)
-    return packages.load(workspace.packs.read(found.head), where=f"model {found.id[:12]}")
+    return packages.of_model(workspace.packs_folder, found)
 
 
 def runtime_of(workspace: Workspace) -> Runtime:

@@ -29,7 +29,7 @@ from tenfold.factory.judge import (
 from tenfold.factory.ladder import Rung
 from tenfold.factory.plan import CODE_VERSION, Plan
 from tenfold.formats.pixels import decode
-from tenfold.packages import Golden, HeadSpec, Manifest, Package
+from tenfold.packages import Golden, HeadSpec, Manifest, Package, Packs
 from tenfold.runtime import UNFIT, Answer, LoadedHead, Runtime, check_goldens
 from tenfold.values import fingerprint
 from tenfold.workspace import Workspace
@@ -77,7 +77,7 @@ def register(workspace: Workspace, plan: Plan, runtime: Runtime, trial: Trial) -
         before = _lineage(workspace, plan)
         verdict = judge(counts, plan.spec.bar, look=before.next_look, by_group=plan.splits.by_group)
         final = manifest.model_copy(update={"verdict": verdict.to_json()})
-        ref = workspace.packs.append(packages.dump(replace(package, manifest=final)))
+        ref = Packs(workspace.packs_folder).append(packages.dump(replace(package, manifest=final)))
         seconds = {"fit": trial.seconds, "judge": time.perf_counter() - began}
         model = Model(
             id=final.model,

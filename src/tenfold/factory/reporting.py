@@ -38,7 +38,7 @@ from tenfold.factory.report.values import (
 )
 from tenfold.formats.pixels import decode
 from tenfold.metrics.classification import auroc
-from tenfold.packages import Package
+from tenfold.packages import Package, Packs
 from tenfold.runtime import UNFIT, LoadedHead, Runtime
 from tenfold.workspace import Workspace
 
@@ -117,7 +117,7 @@ def model_report(workspace: Workspace, make: Make) -> ModelReport:
     model = models.find(workspace.scope, make.model_id)
     if model is None:
         raise NotFound(f"the model of task {make.task!r} is gone.", hint="Make it again.")
-    payload = workspace.packs.read(model.head)
+    payload = Packs(workspace.packs_folder).read(model.head)
     package = packages.load(payload, where=f"model {model.id[:12]}")
     manifest = package.manifest
     evidence = workspace.blobs.get(model.evidence).decode()

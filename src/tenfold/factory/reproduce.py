@@ -45,7 +45,7 @@ def reproduce(workspace: Workspace, name: str, *, progress: Progress | None = No
         IntegrityError: golden decisions or scores differ.
     """
     model = models.get(workspace.scope, name)
-    package = packages.load(workspace.packs.read(model.head), where=f"model {model.id[:12]}")
+    package = packages.of_model(workspace.packs_folder, model)
     make = next(
         (
             made

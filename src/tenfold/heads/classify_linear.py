@@ -1,10 +1,7 @@
 """Linear classify head: logistic or softmax regression on pooled features.
 
-First rung of the ladder. Activations enter as signed square roots (long tails weigh less) and are
-standardised; several views are averaged, so the head gives all of them the same answer.
-
-Source: Perronnin et al. 2010, "Improving the Fisher kernel for large-scale image classification",
-section 2.2, for the square root; the rest as cited in `dual` and `logistic`.
+First rung of the ladder. Views are averaged as signed square roots and standardised; sources are
+cited in `roots`, `dual` and `logistic`.
 """
 
 from dataclasses import dataclass
@@ -16,6 +13,7 @@ from tenfold.errors import SpecError
 from tenfold.heads import samples
 from tenfold.heads.dual import fit_dual
 from tenfold.heads.link import Link, as_probabilities, write_probabilities
+from tenfold.heads.roots import mean_root, write_mean_root
 from tenfold.onnx_graph import GraphParts
 
 LEAST_SPREAD = 1e-3  # of a feature's root: dead channels must not be blown up
@@ -47,7 +45,7 @@ class LinearProbe:
             DataError: see `samples.check`.
         """
         samples.check(features, targets, multi_label=self.multi_label)
-        roots = signed_root(features).mean(axis=1)
+        roots = mean_root(features)
         centre = roots.mean(axis=0, dtype=np.float64)
         scale = 1 / ((roots.std(axis=0, dtype=np.float64) + LEAST_SPREAD) * roots.shape[1] ** 0.5)
         standard = ((roots - centre) * scale).astype(np.float32)
@@ -86,7 +84,7 @@ class LinearScorer:
         self, features: Float32[np.ndarray, "n views dim"]
     ) -> Float32[np.ndarray, "n classes"]:
         """Calibrated probabilities."""
-        roots = signed_root(features).mean(axis=1, dtype=np.float64)
+        roots = mean_root(features).astype(np.float64)
         logits = (roots @ self.weights.astype(np.float64)) * self.scale + self.bias
         return as_probabilities(logits, self.link)
 
@@ -103,26 +101,12 @@ class LinearScorer:
         link = Link.from_array(arrays["link"])
         return cls(arrays["weights"], arrays["scale"], arrays["bias"], link)
 
-    def write_onnx(self, parts: GraphParts, features: str) -> str:
+    def write_onnx(self, parts: GraphParts, features: str, *, prefix: str = "") -> str:
         """Nodes from `features` [n, views, dim] to probabilities [n, classes]; their name."""
-        mean = parts.node(
-            "ReduceMean",
-            [write_signed_root(parts, features), parts.constant("views_axis", [1], np.int64)],
-            "roots_mean",
-            keepdims=0,
-        )
-        weights = parts.constant("head_weights", self.weights.astype(np.float32) * self.scale)
-        flow = parts.node("MatMul", [mean, weights], "head_product")
-        flow = parts.node("Add", [flow, parts.constant("head_bias", self.bias)], "head_logits")
-        return write_probabilities(parts, flow, self.link)
-
-
-def signed_root(features: np.ndarray) -> np.ndarray:
-    return np.sign(features) * np.sqrt(np.abs(features))
-
-
-def write_signed_root(parts: GraphParts, features: str) -> str:
-    sign = parts.node("Sign", [features], "features_sign")
-    size = parts.node("Abs", [features], "features_size")
-    root = parts.node("Sqrt", [size], "features_root")
-    return parts.node("Mul", [sign, root], "features_signed_root")
+        mean = write_mean_root(parts, features, prefix=prefix)
+        slopes = self.weights.astype(np.float32) * self.scale
+        weights = parts.constant(f"{prefix}head_weights", slopes)
+        flow = parts.node("MatMul", [mean, weights], f"{prefix}head_product")
+        bias = parts.constant(f"{prefix}head_bias", self.bias)
+        flow = parts.node("Add", [flow, bias], f"{prefix}head_logits")
+        return write_probabilities(parts, flow, self.link, prefix=prefix)

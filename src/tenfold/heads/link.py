@@ -40,10 +40,10 @@ def as_probabilities(
     return expit(np.concatenate([-logits, logits], axis=1)).astype(np.float32)
 
 
-def write_probabilities(parts: GraphParts, logits: str, link: Link) -> str:
+def write_probabilities(parts: GraphParts, logits: str, link: Link, *, prefix: str) -> str:
     if link is Link.SOFTMAX:
-        return parts.node("Softmax", [logits], "probabilities", axis=1)
+        return parts.node("Softmax", [logits], f"{prefix}probabilities", axis=1)
     if link is Link.BINARY:
-        opposite = parts.node("Neg", [logits], "head_logits_negated")
-        logits = parts.node("Concat", [opposite, logits], "head_logits_both", axis=1)
-    return parts.node("Sigmoid", [logits], "probabilities")
+        opposite = parts.node("Neg", [logits], f"{prefix}head_logits_negated")
+        logits = parts.node("Concat", [opposite, logits], f"{prefix}head_logits_both", axis=1)
+    return parts.node("Sigmoid", [logits], f"{prefix}probabilities")

@@ -116,8 +116,15 @@ class TaskSpec(_Part):
 
     @property
     def question_key(self) -> str:
-        """What is decided, whatever the task, dataset, seed or bar is called."""
-        return fingerprint([self.kind, self.question.model_dump(mode="json")])
+        """What is decided, whatever the task, dataset, seed or bar is called, and in whatever
+        order its labels and attributes are named."""
+        asked = self.question
+        where = {
+            name: sorted({value} if isinstance(value, str) else set(value))
+            for name, value in asked.where.items()
+        }
+        sides = [sorted(set(names)) for names in (asked.positive, asked.negative, asked.classes)]
+        return fingerprint([self.kind, asked.label, asked.multi_label, sides, where])
 
     def to_yaml(self) -> str:
         """The task with what differs from the defaults; `parse` reads it back equal."""

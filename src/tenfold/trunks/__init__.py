@@ -17,7 +17,7 @@ import onnx
 import onnxruntime
 
 from tenfold.atomic import write_bytes
-from tenfold.errors import Conflict, IntegrityError, NotFound
+from tenfold.errors import Conflict, IntegrityError, NotFound, SpecError
 from tenfold.trunks import graph
 from tenfold.values import fingerprint
 
@@ -83,15 +83,21 @@ def keep(model: onnx.ModelProto, folder: Path, *, source: str = "added") -> Trun
 
     Raises:
         Conflict: another trunk has that name.
+        SpecError: a map does not have the size that its stride promises.
     """
     facts = _facts(model)
     name, known = facts["name"], _digest_of(facts["name"], folder)
     shapes = _shapes(model, int(facts["size_px"]))
-    facts["channels"] = {
-        str(graph.map_stride(output)): shape[-1]
-        for output, shape in shapes.items()
-        if output.startswith("map_")
-    }
+    maps = {graph.map_stride(o): shape for o, shape in shapes.items() if o.startswith("map_")}
+    for stride, shape in maps.items():
+        side = -(-int(facts["size_px"]) // stride)
+        if shape[:3] != (1, side, side):
+            raise SpecError(
+                f"the map of stride {stride} has shape {shape}, expected (1, {side}, {side}, _).",
+                where=name,
+                hint="Check the strides and the layout in the trunk's YAML.",
+            )
+    facts["channels"] = {str(stride): shape[-1] for stride, shape in maps.items()}
     facts["pooled_dim"] = shapes["pooled"][-1]
     onnx.helper.set_model_props(model, {graph.FACTS: json.dumps(facts, sort_keys=True)})
     data = graph.to_bytes(model)

@@ -56,7 +56,7 @@ def build(name: str) -> onnx.ModelProto:
     """The whole graph of a variant, pixels to features."""
     variant = VARIANTS[name]
     parts = GraphParts()
-    flow = graph.prologue(parts, mean_rgb=[127] * 3, std_rgb=[128] * 3)
+    flow = graph.prologue(parts, mean_rgb=[127.0] * 3, std_rgb=[128.0] * 3)
     arrays = read_checkpoint(weights_path(name), sha256=variant.sha256)
     maps, last = _network(_Writer(parts, arrays), flow, variant)
     graph.pooling(parts, maps, graph.spatial_mean(parts, last, "embedding"))

@@ -65,6 +65,7 @@ class OpenVinoTrunk:
 
     def start(self, canvas: UInt8[np.ndarray, "s s 3"]) -> "_Pending":
         request = self._idle.get()
+        canvas = np.require(canvas, requirements=["C", "W"])  # OpenVINO takes no read-only memory
         request.set_input_tensor(_openvino().Tensor(canvas[None], shared_memory=True))
         request.start_async()
         return _Pending(request, canvas, self)

@@ -7,7 +7,7 @@ and makes a feature depend on its picture alone by construction.
 from collections import deque
 from collections.abc import Hashable, Iterable, Iterator
 from importlib import import_module
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from jaxtyping import UInt8
@@ -28,12 +28,14 @@ Outputs = dict[str, np.ndarray]
 Key = TypeVar("Key", bound=Hashable)
 
 
+@runtime_checkable
 class Pending(Protocol):
     """A picture on its way through the trunk."""
 
     def result(self) -> Outputs: ...
 
 
+@runtime_checkable
 class Compiled(Protocol):
     """A trunk made ready for one canvas size, precision and set of outputs."""
 

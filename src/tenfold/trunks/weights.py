@@ -12,7 +12,7 @@ import pickle
 import struct
 from collections import OrderedDict
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
@@ -41,7 +41,7 @@ class _Tensor:
 class _ArraysOnly(pickle.Unpickler):
     """Builds dicts of arrays; any other global is refused before it runs."""
 
-    def __init__(self, file: BinaryIO, dtypes: dict[str, str]) -> None:
+    def __init__(self, file: io.BytesIO, dtypes: dict[str, str]) -> None:
         super().__init__(file)
         self.dtypes = dtypes
 
@@ -85,7 +85,7 @@ def read_checkpoint(path: Path, *, sha256: str) -> dict[str, np.ndarray]:
         raise IntegrityError(f"the checkpoint is damaged ({error}).", where=str(path)) from error
 
 
-def _parsed(file: BinaryIO) -> dict[str, np.ndarray]:
+def _parsed(file: io.BytesIO) -> dict[str, np.ndarray]:
     dtypes: dict[str, str] = {}
     if _ArraysOnly(file, dtypes).load() != MAGIC:
         raise IntegrityError("expected a legacy PyTorch checkpoint, got another pickle.")
@@ -97,7 +97,7 @@ def _parsed(file: BinaryIO) -> dict[str, np.ndarray]:
     return {name: _cut(name, tensor, storages[tensor.storage]) for name, tensor in tensors.items()}
 
 
-def _read_storage(file: BinaryIO, dtype: str) -> np.ndarray:
+def _read_storage(file: io.BytesIO, dtype: str) -> np.ndarray:
     (count,) = struct.unpack("<q", file.read(8))
     size = count * np.dtype(dtype).itemsize
     data = file.read(size)
