@@ -12,6 +12,8 @@ with tenfold.opened("~/line-3") as ws:
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from tenfold.no_telemetry import refuse_telemetry
+
 if TYPE_CHECKING:
     from tenfold.factory.describe import describe as show
     from tenfold.factory.doctor import examine as doctor
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from tenfold.factory.reproduce import reproduce
     from tenfold.specs.task import load as load_spec
     from tenfold.workspace import Workspace, open_workspace, opened
+
+refuse_telemetry()  # before any part of Tenfold can import a runtime
 
 VERBS = {
     "show": "tenfold.factory.describe:describe",

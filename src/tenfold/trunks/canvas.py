@@ -1,7 +1,7 @@
 """Put a picture on the square canvas a trunk reads, and remember where it lies.
 
-Resizing is Pillow's bilinear filter with antialiasing, which equals ONNX `Resize` (linear,
-antialias = 1) up to rounding, so that an exported file can repeat it.
+Resizing is Pillow's bilinear filter with antialiasing. ONNX `Resize` (linear, antialias = 1, on
+uint8) gives the same within 2 of 255 levels, so that an exported file can repeat it.
 """
 
 import numpy as np

@@ -1,20 +1,14 @@
-"""Trunks on OpenVINO's processor plugin; the only file that imports openvino.
+"""Trunks on OpenVINO's processor plugin; the only file that imports openvino."""
 
-OpenVINO sends a usage event over the network when it is imported, and writes into the home folder.
-Its own fallback for a machine without the `openvino_telemetry` package sends nothing, so that is
-what it finds.
-"""
-
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from queue import SimpleQueue
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import onnx
+import openvino
 from jaxtyping import UInt8
 
 from tenfold.trunks import graph
@@ -24,7 +18,7 @@ HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}  # int8 lies in the graph
 
 
 def version() -> str:
-    return str(_openvino().__version__).partition("-")[0]
+    return str(openvino.__version__).partition("-")[0]
 
 
 def precisions() -> tuple[Precision, ...]:
@@ -66,7 +60,7 @@ class OpenVinoTrunk:
     def start(self, canvas: UInt8[np.ndarray, "s s 3"]) -> "_Pending":
         request = self._idle.get()
         canvas = np.require(canvas, requirements=["C", "W"])  # OpenVINO takes no read-only memory
-        request.set_input_tensor(_openvino().Tensor(canvas[None], shared_memory=True))
+        request.set_input_tensor(openvino.Tensor(canvas[None], shared_memory=True))
         request.start_async()
         return _Pending(request, canvas, self)
 
@@ -97,12 +91,4 @@ class _Pending:
 
 @cache
 def _core() -> Any:
-    return _openvino().Core()
-
-
-def _openvino() -> ModuleType:
-    if "openvino" not in sys.modules:
-        sys.modules["openvino_telemetry"] = None  # pyright: ignore[reportArgumentType]
-    import openvino
-
-    return openvino
+    return openvino.Core()
