@@ -39,13 +39,19 @@ class Rung:
 
 
 LITE2 = FeatureInput("efficientnet_lite2")
+LETTERBOX_260 = FeatureInput("efficientnet_lite2", 260, "letterbox")
+LETTERBOX_384 = FeatureInput("efficientnet_lite2", 384, "letterbox")
 
 LADDERS: dict[Kind, tuple[Rung, ...]] = {
     "classify": (
         Rung("linear", "classify_linear", inputs=(LITE2,)),
         Rung("linear_views", "classify_linear", inputs=(LITE2,), needs_symmetry=True),
     ),
-    "anomaly": (),
+    "anomaly": (
+        Rung("subspace", "anomaly_subspace", inputs=(LETTERBOX_260,)),
+        Rung("gaussian", "anomaly_gaussian", {"grid": 17}, inputs=(LETTERBOX_260,)),
+        Rung("gaussian_384", "anomaly_gaussian", {"grid": 24}, inputs=(LETTERBOX_384,)),
+    ),
 }
 """Cheapest first."""
 

@@ -7,6 +7,7 @@ from typing import Any
 from tenfold.errors import SpecError, Unsupported
 
 HEADS = {
+    "anomaly_gaussian": "tenfold.heads.anomaly_gaussian:PositionGaussian",
     "anomaly_subspace": "tenfold.heads.anomaly_subspace:NormalSubspace",
     "classify_fourier": "tenfold.heads.classify_fourier:FourierMachine",
     "classify_linear": "tenfold.heads.classify_linear:LinearProbe",
