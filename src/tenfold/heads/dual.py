@@ -132,7 +132,7 @@ def _fit_softmax(
     penalty, logits = walk(left_out)
     slope, offsets, loss = _temper(logits, targets)
     slopes, bias = fit_softmax(roots, targets, weights, penalty=penalty)
-    coefficients = linalg.solve_triangular(roots, slopes, lower=True, trans="T")
+    coefficients = linalg.solve_triangular(roots, slopes, lower=True, trans=1)
     return Dual(
         (coefficients * slope).astype(np.float32), (bias * slope + offsets).astype(np.float32), loss
     )

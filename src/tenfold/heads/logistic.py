@@ -99,7 +99,7 @@ class _Newton:
 
     def left_out(self, coefficients: np.ndarray) -> Float32[np.ndarray, " n"]:
         """Leave-one-out logits: Cawley & Talbot 2008, eq. 13, with the bias profiled out."""
-        potri = linalg.get_lapack_funcs("potri", (self.factor,))
+        (potri,) = linalg.get_lapack_funcs(("potri",), (self.factor,))
         inverse, _ = potri(self.factor, lower=1)
         diagonal = np.square(self.s) * np.diag(inverse) - self.ones**2 / self.ones.sum()
         return (self.response - coefficients / diagonal).astype(np.float32)

@@ -1,0 +1,72 @@
+import time
+
+import numpy as np
+import pytest
+
+from tenfold.errors import DataError, SpecError
+from tenfold.heads.classify_linear import LinearProbe
+from tenfold.metrics.classification import auroc, calibration_error
+
+DIM = 300
+
+
+def draw(n, rng, *, positives=0.5, noise=1.5):
+    """Features whose first number tells two classes apart, as well as the noise lets it."""
+    labels = (rng.random(n) < positives).astype(int)
+    features = rng.normal(size=(n, 1, DIM)).astype(np.float32)
+    features[:, 0, 0] += ((2 * labels - 1) / noise).astype(np.float32)
+    features[:, 0, 1:40] += ((2 * labels - 1) / noise / 4)[:, None].astype(np.float32)
+    return features, np.eye(2, dtype=np.float32)[labels], labels
+
+
+def test_two_hundred_samples_take_milliseconds():
+    features, targets, _ = draw(200, np.random.default_rng(0))
+    LinearProbe().fit(features, targets, rng=np.random.default_rng(0))  # loads libraries
+    start = time.process_time()
+    LinearProbe().fit(features, targets, rng=np.random.default_rng(0))
+    assert time.process_time() - start < 0.5
+
+
+@pytest.mark.parametrize("balance", [0.0, 1.0])
+def test_probabilities_are_calibrated_though_one_class_is_rare(balance):
+    rng = np.random.default_rng(1)
+    features, targets, _ = draw(600, rng, positives=0.1)
+    scorer = LinearProbe(balance=balance).fit(features, targets, rng=rng)
+    unseen, _, labels = draw(4000, rng, positives=0.1)
+    answers = scorer.score(unseen)
+    assert auroc(labels, answers[:, 1]) > 0.85
+    assert calibration_error(labels, answers) < 0.03
+    assert answers[:, 1].mean() == pytest.approx(0.1, abs=0.03)
+
+
+def test_head_stays_under_twenty_kilobytes_for_each_output():
+    rng = np.random.default_rng(2)
+    features = rng.normal(size=(40, 1, 2912)).astype(np.float32)
+    targets = np.eye(3, dtype=np.float32)[np.arange(40) % 3]
+    arrays = LinearProbe().fit(features, targets, rng=rng).arrays()
+    assert sum(a.nbytes for a in arrays.values()) <= 3 * 20_000
+
+
+def test_views_in_any_order_get_the_same_answer():
+    rng = np.random.default_rng(3)
+    features = rng.normal(size=(60, 4, 30)).astype(np.float32)
+    targets = np.eye(2, dtype=np.float32)[np.arange(60) % 2]
+    scorer = LinearProbe().fit(features, targets, rng=rng)
+    np.testing.assert_allclose(
+        scorer.score(features), scorer.score(features[:, ::-1].copy()), atol=1e-5
+    )
+
+
+def test_two_classes_at_once_need_multi_label():
+    features = np.random.default_rng(4).normal(size=(10, 1, 5)).astype(np.float32)
+    targets = np.eye(2, dtype=np.float32)[np.arange(10) % 2]
+    targets[0] = 1
+    with pytest.raises(DataError, match="exactly one class"):
+        LinearProbe().fit(features, targets, rng=np.random.default_rng(0))
+    scorer = LinearProbe(multi_label=True).fit(features, targets, rng=np.random.default_rng(0))
+    assert scorer.score(features).shape == (10, 2)
+
+
+def test_balance_out_of_range_is_a_spec_error():
+    with pytest.raises(SpecError, match=r"balance must be 0 \.\. 1"):
+        LinearProbe(balance=2.0)
