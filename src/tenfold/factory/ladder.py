@@ -5,14 +5,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tenfold.specs.task import Symmetry
-from tenfold.values import VIEWS, Fit, Kind
+from tenfold.values import Fit, Kind
 
 VIEWS_OF: dict[Symmetry, tuple[int, ...]] = {
     "none": (0,),
     "flips": (0, 2, 4, 6),
-    "dihedral": tuple(range(VIEWS)),
+    "dihedral": (0, 5, 2, 7, 1, 4, 3, 6),
 }
-"""Views that show the same thing; see `tenfold.values.VIEWS`."""
+"""Views that show the same thing (see `tenfold.values.VIEWS`); the first few differ most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +34,33 @@ class Rung:
     params: Mapping[str, Any] = field(default_factory=dict[str, Any])
     inputs: tuple[FeatureInput, ...] = ()
     needs_symmetry: bool = False
-    """Climbed only where the task says which turns and mirrorings change nothing; the inputs are
-    then read in all those views."""
+    """Climbed only where the task says which turns and mirrorings change nothing."""
+    most_views: int = 1
+    """Views of each input to read, where the task's symmetry offers so many."""
 
 
 LITE2 = FeatureInput("efficientnet_lite2")
+THREE_TRUNKS = (
+    LITE2,
+    FeatureInput("efficientnet_lite0", 300),
+    FeatureInput("efficientnet_lite1", 300),
+)
 LETTERBOX_260 = FeatureInput("efficientnet_lite2", 260, "letterbox")
 LETTERBOX_384 = FeatureInput("efficientnet_lite2", 384, "letterbox")
 
 LADDERS: dict[Kind, tuple[Rung, ...]] = {
     "classify": (
         Rung("linear", "classify_linear", inputs=(LITE2,)),
-        Rung("linear_views", "classify_linear", inputs=(LITE2,), needs_symmetry=True),
+        Rung("kernel", "classify_fourier", inputs=(LITE2,)),
+        Rung("kernel_trunks", "classify_fourier", inputs=THREE_TRUNKS),
+        Rung(
+            "kernel_trunks_views",
+            "classify_fourier",
+            {"frequencies": 16384},
+            inputs=THREE_TRUNKS,
+            needs_symmetry=True,
+            most_views=2,
+        ),
     ),
     "anomaly": (
         Rung("subspace", "anomaly_subspace", inputs=(LETTERBOX_260,)),
@@ -67,6 +82,5 @@ def rungs_for(kind: Kind, symmetry: Symmetry, *, multi_label: bool = False) -> t
 
 
 def _in_views(rung: Rung, symmetry: Symmetry) -> tuple[FeatureInput, ...]:
-    if not rung.needs_symmetry:
-        return rung.inputs
-    return tuple(replace(given, views=VIEWS_OF[symmetry]) for given in rung.inputs)
+    views = VIEWS_OF[symmetry][: rung.most_views]
+    return tuple(replace(given, views=views) for given in rung.inputs)

@@ -1,0 +1,30 @@
+from tenfold.factory.ladder import LADDERS, VIEWS_OF, rungs_for
+from tenfold.heads import recipe
+
+
+def test_every_rung_names_a_head_of_its_kind_with_parameters_it_takes():
+    for kind, rungs in LADDERS.items():
+        assert len({rung.name for rung in rungs}) == len(rungs)
+        for rung in rungs:
+            assert rung.recipe.startswith(f"{kind}_")
+            recipe(rung.recipe, **rung.params)
+
+
+def test_views_are_read_only_where_the_task_declares_symmetry():
+    plain, flips, dihedral = (rungs_for("classify", s) for s in ("none", "flips", "dihedral"))
+    assert {rung.name for rung in plain} < {rung.name for rung in dihedral}
+    assert {given.views for rung in plain for given in rung.inputs} == {(0,)}
+    assert all(
+        set(given.views) <= set(VIEWS_OF["flips"]) for rung in flips for given in rung.inputs
+    )
+    assert max(len(given.views) for given in dihedral[-1].inputs) > 1
+
+
+def test_inputs_of_one_rung_have_equally_many_views():
+    for symmetry in VIEWS_OF:
+        for rung in rungs_for("classify", symmetry):
+            assert len({len(given.views) for given in rung.inputs}) == 1
+
+
+def test_multi_label_reaches_every_recipe():
+    assert all(r.params["multi_label"] for r in rungs_for("classify", "none", multi_label=True))
