@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int
+from threadpoolctl import threadpool_limits
 
 from tenfold.factory import feed
 from tenfold.factory.calibrate import threshold
@@ -45,8 +46,9 @@ def fit(workspace: Workspace, plan: Plan, rung: Rung) -> Trial:
         DataError: the splits hold too little to fit.
     """
     began = time.perf_counter()
-    trial = _fit_classify if plan.spec.kind == "classify" else _fit_anomaly
-    head, gate, scores, rows = trial(workspace, plan, rung)
+    fitted = _fit_classify if plan.spec.kind == "classify" else _fit_anomaly
+    with threadpool_limits(1, user_api="blas"):  # the same bytes whatever else the cores do
+        head, gate, scores, rows = fitted(workspace, plan, rung)
     targets = plan.cohort.targets[rows]
     calibrate = np.isin(rows, plan.splits.where("calibrate"))
     thresholds = _thresholds(plan, scores[calibrate], targets[calibrate])

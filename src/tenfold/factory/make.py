@@ -110,8 +110,7 @@ def make(
         model = models.find(workspace.scope, found.model_id)
         if model:
             return _made(planned, model, found.rungs, found.seconds, was_found=True)
-    runtime = runtime or runtime_of(workspace)
-    climb = _Climb(workspace, planned, runtime, progress)
+    climb = _Climb(workspace, planned, runtime or runtime_of(workspace), progress)
     model = climb.to_the_bar()
     models.put_make(
         workspace.scope,

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from safetensors.numpy import save as save_arrays
+from threadpoolctl import threadpool_limits
 
 from tenfold import packages
 from tenfold.catalog import models, questions
@@ -62,7 +63,8 @@ def register(workspace: Workspace, plan: Plan, runtime: Runtime, trial: Trial) -
     package = _package(plan, trial)
     loaded = LoadedHead.of(packages.load(packages.dump(package), where="memory"))
     rows = [*plan.splits.where("calibrate"), *plan.splits.where("judge")]
-    answers = _answers(workspace, plan, trial.rung, loaded, rows)
+    with threadpool_limits(1, user_api="blas"):
+        answers = _answers(workspace, plan, trial.rung, loaded, rows)
     chosen = _golden_rows(plan)
     goldens = [_golden(plan, row, answers[row]) for row in chosen]
     rows_blob = workspace.blobs.put(_feature_rows(workspace, plan, trial.rung, chosen))

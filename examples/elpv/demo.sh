@@ -1,0 +1,9 @@
+#!/bin/sh
+# The demo of `make demo`: 2,624 real solar cells, six models from one embedding, one report.
+set -eu
+tenfold=${1:-tenfold}
+tasks=$(dirname "$0")
+"$tenfold" doctor
+"$tenfold" ingest elpv
+"$tenfold" make "$tasks/defect-all.yaml" "$tasks/defect-mono.yaml" "$tasks/defect-poly.yaml" \
+    "$tasks/cell-type.yaml" "$tasks/anomaly-mono.yaml" "$tasks/anomaly-poly.yaml"
