@@ -41,7 +41,9 @@ class Answer:
     @property
     def score(self) -> float:
         """Good or bad: how bad; otherwise: how sure of the decision."""
-        return self.scores[-1] if len(self.scores) <= 2 else max(self.scores)
+        return (
+            max(self.scores) if len(self.scores) > 2 else float(self.scores[len(self.scores) - 1])
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,8 +57,8 @@ class LoadedHead:
     @classmethod
     def of(cls, package: Package) -> "LoadedHead":
         manifest = package.manifest
-        head = fitted(manifest.head.name, package.head)
-        gate = FitnessGate.from_arrays(package.gate) if package.gate else None
+        head = fitted(manifest.head.name, dict(package.head))
+        gate = FitnessGate.from_arrays(dict(package.gate)) if package.gate else None
         return cls(manifest, head, gate)
 
     def answer_features(self, features: Float32[np.ndarray, "n views dim"]) -> list[Answer]:

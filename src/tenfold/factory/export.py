@@ -1,7 +1,5 @@
 """Take a model out: as one `.tenfold` file, as one ONNX file, or as the evidence of its verdict."""
 
-import csv
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +11,7 @@ from tenfold import packages
 from tenfold.atomic import write_bytes
 from tenfold.catalog import models
 from tenfold.errors import IntegrityError, Unsupported
-from tenfold.factory.arithmetic import explain
+from tenfold.factory.evidence import arithmetic
 from tenfold.factory.judge import Verdict
 from tenfold.factory.onnx_export import whole_graph
 from tenfold.factory.predict import package_of
@@ -96,12 +94,17 @@ def export_onnx(
 
 
 def evidence_of(workspace: Workspace, name: str) -> tuple[str, str]:
-    """The evidence CSV of a model's verdict, and the arithmetic that leads to it."""
+    """The evidence CSV of a model's verdict, and the arithmetic that leads to it.
+
+    Raises:
+        NotFound: there is no such model.
+    """
     model = models.get(workspace.scope, name)
+    manifest = package_of(workspace, model.id).manifest
+    is_binary = bool(manifest.thresholds) and not manifest.multi_label
+    good = manifest.classes[0] if is_binary else None
     text = workspace.blobs.get(model.evidence).decode()
-    judged = [row for row in csv.DictReader(io.StringIO(text)) if row["split"] == "judge"]
-    package = package_of(workspace, model.id)
-    return text, explain(package.manifest, Verdict.from_json(model.verdict), len(judged))
+    return text, arithmetic(Verdict.from_json(model.verdict), good=good)
 
 
 def _facts(workspace: Workspace, package: Package, task: str) -> CardFacts:

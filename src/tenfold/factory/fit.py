@@ -52,7 +52,7 @@ def fit(workspace: Workspace, plan: Plan, rung: Rung) -> Trial:
     targets = plan.cohort.targets[rows]
     calibrate = np.isin(rows, plan.splits.where("calibrate"))
     thresholds = _thresholds(plan, scores[calibrate], targets[calibrate])
-    estimate, expected = _estimate(plan, scores, targets, thresholds)
+    estimate, expected = _estimate(plan, rows, scores, thresholds)
     seconds = time.perf_counter() - began
     return Trial(rung, head, gate, thresholds, estimate, expected, seconds)
 
@@ -78,8 +78,7 @@ def _fit_classify(
 
 def _groups(plan: Plan, rows: Sequence[int]) -> Int[np.ndarray, " n"]:
     """A number per lot or group of near-duplicates; every other sample is its own."""
-    items = [plan.cohort.items[row] for row in rows]
-    names = [item.lot or item.near or item.sha256 for item in items]
+    names = [plan.splits.groups[row] for row in rows]
     return np.unique(names, return_inverse=True)[1]
 
 
@@ -111,16 +110,19 @@ def _thresholds(plan: Plan, scores: np.ndarray, targets: np.ndarray) -> tuple[fl
 
 
 def _estimate(
-    plan: Plan, scores: np.ndarray, targets: np.ndarray, thresholds: Sequence[float]
+    plan: Plan, rows: np.ndarray, scores: np.ndarray, thresholds: Sequence[float]
 ) -> tuple[float | None, tuple[Count, ...]]:
+    targets = plan.cohort.targets[rows]
+    units = [(plan.splits.groups[row], plan.cohort.samples[row]) for row in rows]
     if plan.cohort.is_binary:
         is_bad: Bool[np.ndarray, " n"] = targets[:, 1] > 0.5
         said_bad = scores[:, -1] >= thresholds[0]
         both = bool(is_bad.any() and not is_bad.all())
-        counts = counts_good_bad(said_bad, is_bad, classes=plan.cohort.classes)
+        counts = counts_good_bad(said_bad, is_bad, classes=plan.cohort.classes, units=units)
         return (auroc(is_bad.astype(int), scores[:, -1]) if both else None), tuple(counts)
     right = are_right(scores, targets, thresholds)
-    return float(right.mean()), tuple(counts_classes(right, targets, plan.cohort.classes))
+    counts = counts_classes(right, targets, plan.cohort.classes, units=units)
+    return float(right.mean()), tuple(counts)
 
 
 def are_right(

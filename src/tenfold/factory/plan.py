@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from tenfold.catalog import datasets, questions, snapshots
 from tenfold.catalog.datasets import Item
@@ -140,8 +141,10 @@ def freeze(workspace: Workspace, dataset: str, items: Sequence[Item]) -> Snapsho
 def thaw(workspace: Workspace, snapshot: str) -> list[Item]:
     """The items of a snapshot."""
     lines = workspace.blobs.get(snapshot).decode().splitlines()
-    plain = [json.loads(line) for line in lines]
-    return [Item(**{**one, "labels": tuple(one["labels"])}) for one in plain]
+    plain: list[dict[str, Any]] = [json.loads(line) for line in lines]
+    for one in plain:
+        one["labels"] = tuple(one["labels"])
+    return [Item(**one) for one in plain]
 
 
 def _rungs(spec: TaskSpec) -> tuple[Rung, ...]:

@@ -1,9 +1,7 @@
 """From a trial to a registered model: package, parity gate, verdict, evidence, look."""
 
-import csv
-import io
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any
@@ -16,7 +14,8 @@ from tenfold import packages
 from tenfold.catalog import models, questions
 from tenfold.catalog.models import Look, Model
 from tenfold.errors import Conflict
-from tenfold.factory import feed
+from tenfold.factory import evidence, feed
+from tenfold.factory.evidence import EvidenceRow
 from tenfold.factory.fit import Trial
 from tenfold.factory.judge import (
     Count,
@@ -71,10 +70,12 @@ def register(workspace: Workspace, plan: Plan, runtime: Runtime, trial: Trial) -
     manifest = package.manifest.model_copy(
         update={"goldens": tuple(goldens), "golden_rows": rows_blob}
     )
-    check_goldens(runtime, replace(package, manifest=manifest), _pixels_of(workspace, plan))
+    check_goldens(runtime, replace(package, manifest=manifest), _pixels_of(workspace))
     judged = {row: answers[row] for row in plan.splits.where("judge")}
     counts = count(plan, judged)
-    evidence = workspace.blobs.put(evidence_csv(plan, answers).encode())
+    names = ["anomaly"] if plan.spec.kind == "anomaly" else plan.cohort.classes
+    table = evidence.write(evidence_rows(plan, answers), score_names=names)
+    evidence_blob = workspace.blobs.put(table.encode())
     for _ in range(ATTEMPTS):
         before = _lineage(workspace, plan)
         verdict = judge(counts, plan.spec.bar, look=before.next_look, by_group=plan.splits.by_group)
@@ -92,7 +93,7 @@ def register(workspace: Workspace, plan: Plan, runtime: Runtime, trial: Trial) -
             verdict=verdict.to_json(),
             identity=plan.identity(trial.rung),
             head=ref,
-            evidence=evidence,
+            evidence=evidence_blob,
             seconds=seconds,
         )
         try:
@@ -109,42 +110,51 @@ def register(workspace: Workspace, plan: Plan, runtime: Runtime, trial: Trial) -
 
 
 def judged_sizes(plan: Plan) -> list[tuple[str, int]]:
-    """How many judge samples stand behind each count of the bar."""
+    """How many judge groups stand behind each count of the bar."""
     rows = plan.splits.where("judge")
-    each = plan.cohort.targets[rows].sum(0).astype(int).tolist()
+
+    def groups(hits: np.ndarray) -> int:
+        return len({plan.splits.groups[row] for row, hit in zip(rows, hits, strict=True) if hit})
+
+    targets = plan.cohort.targets[rows] > 0.5
+    each = [groups(hits) for hits in targets.T]
     if plan.cohort.is_binary:
         return [("escape", each[1]), ("overkill", each[0])]
     names = [f"miss {name}" for name in plan.cohort.classes]
-    return [("error", len(rows)), *zip(names, each, strict=True)]
+    return [("error", groups(np.ones(len(rows), bool))), *zip(names, each, strict=True)]
 
 
 def count(plan: Plan, judged: dict[int, Answer]) -> list[Count]:
+    """What went wrong among `judged` samples; one sample of a group counts."""
     rows = list(judged)
     targets = plan.cohort.targets[rows]
     classes = plan.cohort.classes
+    units = [(plan.splits.groups[row], plan.cohort.samples[row]) for row in rows]
     if plan.cohort.is_binary:
         said_bad = np.array([judged[r].decision in (classes[1], UNFIT) for r in rows], bool)
-        return counts_good_bad(said_bad, targets[:, 1] > 0.5, classes=classes)
-    truth = plan.cohort.truth
-    right = np.array([judged[r].decision == truth[r] for r in rows], bool)
-    return counts_classes(right, targets, classes)
+        return counts_good_bad(said_bad, targets[:, 1] > 0.5, classes=classes, units=units)
+    said = [set(judged[row].decision.split(";")) for row in rows]
+    right = np.array([[name in one for name in classes] for one in said], bool) == (targets > 0.5)
+    if not plan.spec.question.multi_label:
+        right = right.all(1)
+    return counts_classes(right.reshape(len(rows), *right.shape[1:]), targets, classes, units=units)
 
 
-def evidence_csv(plan: Plan, answers: dict[int, Answer]) -> str:
+def evidence_rows(plan: Plan, answers: dict[int, Answer]) -> list[EvidenceRow]:
     """Every calibrated and judged sample: what it is, what was said and with which scores."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    names = ["anomaly"] if plan.spec.kind == "anomaly" else list(plan.cohort.classes)
-    writer.writerow(
-        ["sample", "path", "split", "label", "decision", *(f"score {n}" for n in names)]
-    )
     truth = plan.cohort.truth
-    for row, answer in answers.items():
-        item = plan.cohort.items[row]
-        role = plan.splits.roles[row]
-        scores = [repr(score) for score in answer.scores]
-        writer.writerow([item.sha256, item.path, role, truth[row], answer.decision, *scores])
-    return text.getvalue()
+    return [
+        EvidenceRow(
+            sample=plan.cohort.samples[row],
+            path=plan.cohort.items[row].path,
+            split=str(plan.splits.roles[row]),
+            group=plan.splits.groups[row],
+            label=truth[row],
+            decision=answer.decision,
+            scores=answer.scores,
+        )
+        for row, answer in answers.items()
+    ]
 
 
 def _package(plan: Plan, trial: Trial) -> Package:
@@ -218,9 +228,13 @@ def _feature_rows(workspace: Workspace, plan: Plan, rung: Rung, rows: Sequence[i
     return save_arrays({name: np.ascontiguousarray(a) for name, a in sorted(arrays.items())})
 
 
-def _pixels_of(workspace: Workspace, plan: Plan) -> Any:
+def _pixels_of(workspace: Workspace) -> Callable[[str], np.ndarray]:
     limit = int(workspace.settings.max_megapixels * 1e6)
-    return lambda sha: decode(workspace.blobs.get(sha), where=sha[:12], max_pixels=limit)
+
+    def pixels_of(sha: str) -> np.ndarray:
+        return decode(workspace.blobs.get(sha), where=sha[:12], max_pixels=limit)
+
+    return pixels_of
 
 
 def _lineage(workspace: Workspace, plan: Plan) -> Lineage:

@@ -1,7 +1,5 @@
 """Gather what a report shows from the catalog and the evidence, and write the page."""
 
-import csv
-import io
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,9 +12,9 @@ import numpy as np
 from tenfold import packages
 from tenfold.atomic import write_bytes
 from tenfold.catalog import datasets, models
-from tenfold.catalog.datasets import Item
 from tenfold.catalog.models import Make, Model
 from tenfold.errors import NotFound
+from tenfold.factory.evidence import EvidenceRow, read
 from tenfold.factory.judge import Bound, Verdict
 from tenfold.factory.overlay import overlay
 from tenfold.factory.plan import thaw
@@ -56,16 +54,14 @@ COUNTS = {
 class Judged:
     """The evidence of a model, read back."""
 
-    rows: list[dict[str, str]]
+    rows: list[EvidenceRow]
     scores: np.ndarray
     """[n, scores] of the judge rows."""
 
     @classmethod
-    def read(cls, text: str) -> "Judged":
-        rows = [row for row in csv.DictReader(io.StringIO(text)) if row["split"] == "judge"]
-        names = [name for name in (rows[0] if rows else {}) if name.startswith("score ")]
-        scores = [[float(row[name]) for name in names] for row in rows]
-        return cls(rows, np.array(scores, float).reshape(len(rows), len(names)))
+    def of(cls, evidence: Sequence[EvidenceRow]) -> "Judged":
+        rows = [row for row in evidence if row.split == "judge"]
+        return cls(rows, np.array([row.scores for row in rows], float).reshape(len(rows), -1))
 
 
 def write_report(
@@ -120,8 +116,8 @@ def model_report(workspace: Workspace, make: Make) -> ModelReport:
     payload = Packs(workspace.packs_folder).read(model.head)
     package = packages.load(payload, where=f"model {model.id[:12]}")
     manifest = package.manifest
-    evidence = workspace.blobs.get(model.evidence).decode()
-    judged = Judged.read(evidence)
+    evidence = read(workspace.blobs.get(model.evidence).decode())
+    judged = Judged.of(evidence)
     verdict = Verdict.from_json(model.verdict)
     mistakes = _mistakes(judged, manifest)
     pictures = _Pictures(workspace, package)
@@ -133,14 +129,14 @@ def model_report(workspace: Workspace, make: Make) -> ModelReport:
         verdict=_verdict_lines(verdict),
         lineage=_lineage(model, manifest),
         measures=_measures(judged, manifest, is_binary=is_binary),
-        splits=_splits(evidence, thaw(workspace, make.snapshot), model, manifest),
+        splits=_splits(evidence),
         scores=_judged_scores(judged, manifest) if is_binary else None,
         confusion=None if is_binary or manifest.multi_label else _confusion(judged, manifest),
         classes=_class_lines(verdict) if manifest.multi_label else (),
         mistakes=tuple(pictures.exhibit(judged, i) for i in mistakes[:SHOWN]),
         mistake_count=len(mistakes),
         heat_maps=_heat_maps(judged, pictures, manifest),
-        unfit=sum(row["decision"] == UNFIT for row in judged.rows),
+        unfit=sum(row.decision == UNFIT for row in judged.rows),
         rungs=_rungs(make),
         estimate_name=_estimate_name(manifest, is_binary=is_binary),
         seconds=make.seconds,
@@ -228,7 +224,7 @@ def _judged_scores(judged: Judged, manifest: packages.Manifest) -> JudgedScores 
     good, bad = manifest.classes
     return JudgedScores(
         scores=judged.scores[:, -1],
-        is_positive=np.array([row["label"] == bad for row in judged.rows]),
+        is_positive=np.array([row.label == bad for row in judged.rows]),
         threshold=manifest.thresholds[0],
         positive=bad,
         negative=good,
@@ -236,10 +232,10 @@ def _judged_scores(judged: Judged, manifest: packages.Manifest) -> JudgedScores 
 
 
 def _measures(judged: Judged, manifest: packages.Manifest, *, is_binary: bool) -> dict[str, float]:
-    right = [row["decision"] == row["label"] for row in judged.rows]
+    right = [row.decision == row.label for row in judged.rows]
     measures = {"accuracy": float(np.mean(right))} if right else {}
     if is_binary and judged.rows:
-        is_bad = np.array([row["label"] == manifest.classes[1] for row in judged.rows])
+        is_bad = np.array([row.label == manifest.classes[1] for row in judged.rows])
         if is_bad.any() and not is_bad.all():
             measures["AUC"] = auroc(is_bad.astype(int), judged.scores[:, -1])
     return measures
@@ -249,7 +245,7 @@ def _confusion(judged: Judged, manifest: packages.Manifest) -> Confusion:
     place = {name: i for i, name in enumerate(manifest.classes)}
     counts = np.zeros((len(place), len(place)), int)
     for row in judged.rows:
-        counts[place[row["label"]], place[row["decision"]]] += 1
+        counts[place[row.label], place[row.decision]] += 1
     return Confusion(manifest.classes, counts)
 
 
@@ -258,12 +254,10 @@ def _class_lines(verdict: Verdict) -> tuple[ClassLine, ...]:
     return tuple(ClassLine(b.of, b.n, b.errors, 0) for b in each)
 
 
-def _splits(
-    evidence: str, items: Sequence[Item], model: Model, manifest: packages.Manifest
-) -> tuple[SplitLine, ...]:
+def _splits(evidence: Sequence[EvidenceRow]) -> tuple[SplitLine, ...]:
     counts: dict[str, Counter[str]] = {"calibrate": Counter(), "judge": Counter()}
-    for row in csv.DictReader(io.StringIO(evidence)):
-        counts[row["split"]][row["label"] or "none"] += 1
+    for row in evidence:
+        counts[row.split][row.label or "none"] += 1
     return tuple(SplitLine(name, dict(found)) for name, found in counts.items())
 
 
@@ -275,16 +269,16 @@ def _mistakes(judged: Judged, manifest: packages.Manifest) -> list[int]:
         row, scores = judged.rows[i], judged.scores[i]
         if manifest.thresholds and not manifest.multi_label:
             gap = float(scores[-1] - manifest.thresholds[0])
-            return gap if row["label"] == manifest.classes[0] else -gap
+            return gap if row.label == manifest.classes[0] else -gap
         return float(scores.max())
 
     return sorted(wrong, key=regret, reverse=True)
 
 
-def _is_wrong(row: Mapping[str, str], manifest: packages.Manifest) -> bool:
-    if manifest.kind == "anomaly" and row["decision"] == UNFIT:
-        return row["label"] == manifest.classes[0]
-    return row["decision"] != row["label"]
+def _is_wrong(row: EvidenceRow, manifest: packages.Manifest) -> bool:
+    if manifest.kind == "anomaly" and row.decision == UNFIT:
+        return row.label == manifest.classes[0]
+    return row.decision != row.label
 
 
 def _heat_maps(
@@ -327,15 +321,15 @@ class _Pictures:
 
     def exhibit(self, judged: Judged, place: int) -> Exhibit:
         row = judged.rows[place]
-        data = self.workspace.blobs.get(row["sample"])
+        data = self.workspace.blobs.get(row.sample)
         score = judged.scores[place]
         return Exhibit(
-            path=row["path"],
-            truth=row["label"] or "none",
-            said=row["decision"] or "none",
+            path=row.path,
+            truth=row.label or "none",
+            said=row.decision or "none",
             score=float(score[-1] if len(score) <= 2 else score.max()),
             picture=data,
-            overlay=self._overlay(data, row["path"]),
+            overlay=self._overlay(data, row.path),
         )
 
     def _overlay(self, data: bytes, path: str) -> bytes | None:
