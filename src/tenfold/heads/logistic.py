@@ -80,7 +80,7 @@ def fit_softmax(
         return value / n, slope.astype(np.float64).ravel() / n
 
     start = np.zeros((rank + 1) * classes)
-    options = {"maxiter": 200, "maxcor": 8, "ftol": 1e-6, "gtol": 1e-5}
+    options = {"maxiter": 60, "maxcor": 10, "ftol": 1e-5, "gtol": 1e-6}
     best = optimize.minimize(loss, start, jac=True, method="L-BFGS-B", options=options)
     table = best.x.reshape(rank + 1, classes).astype(np.float32)
     return table[:-1], table[-1]
