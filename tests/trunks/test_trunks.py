@@ -187,8 +187,8 @@ def test_a_hugging_face_folder_becomes_a_trunk(tmp_path, cells):
     assert trunk.channels == {4: 8, 8: 16, 16: 24, 32: 32}
     facts = json.loads((tmp_path / "trunks" / f"{trunk.name}.json").read_text())
     assert facts["digest"] == trunk.digest
-    backbone = transformers.AutoBackbone.from_pretrained(
-        tmp_path / "tiny-resnet", out_features=["stage1"]
+    backbone = transformers.ResNetBackbone.from_pretrained(
+        str(tmp_path / "tiny-resnet"), out_features=["stage1"]
     ).eval()
     pixels = np.tile(cells[0], (3, 3, 1))[:224, :224]
     mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])

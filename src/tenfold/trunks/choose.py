@@ -23,7 +23,7 @@ Canvases = Sequence[UInt8[np.ndarray, "s s 3"]]
 LEAST_COSINE = 0.99
 LEAST_MAP_COSINE = 0.97
 """On solar cells (ELPV) a linear head loses nothing even at a pooled cosine of 0.993 (int8).
-Anomaly heads compare maps place by place, so they must agree as bf16's do (0.985), not int8's (0.93)."""
+Anomaly heads compare maps place by place: bf16's agree to 0.985, int8's only to 0.93."""
 LEAST_GAIN = 1.1
 
 

@@ -6,7 +6,9 @@ and makes a feature depend on its picture alone by construction.
 
 from collections import deque
 from collections.abc import Hashable, Iterable, Iterator
+from functools import lru_cache
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
@@ -86,12 +88,22 @@ def compile_trunk(
             f"{space.runtime} cannot compute in {space.precision} on this machine.",
             hint="`tenfold doctor` lists what it can.",
         )
+    chosen = tuple(sorted(set(outputs)))
+    return _compiled(name, trunk.path, chosen, space.size_px, space.precision, streams)
+
+
+@lru_cache(maxsize=4)
+def _compiled(
+    name: str,
+    path: Path,
+    outputs: tuple[str, ...],
+    size_px: int,
+    precision: Precision,
+    streams: int,
+) -> Compiled:
+    """Compiling takes as long as fifty pictures, and a run asks for the same trunk often."""
     return _module(name).compile_graph(
-        trunk.path.read_bytes(),
-        tuple(outputs),
-        size_px=space.size_px,
-        precision=space.precision,
-        streams=streams,
+        path.read_bytes(), outputs, size_px=size_px, precision=precision, streams=streams
     )
 
 

@@ -5,6 +5,7 @@ Nothing is downloaded: weights must lie in the local cache, or at the path that 
 
 import io
 import os
+import warnings
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -61,12 +62,21 @@ def _timm(name: str) -> tuple[Any, TrunkSpec]:
 def _hugging_face(name: str) -> tuple[Any, TrunkSpec]:
     transformers = _imported("transformers")
     try:
-        backbone = transformers.AutoBackbone.from_pretrained(name, local_files_only=True)
-        backbone = transformers.AutoBackbone.from_pretrained(
-            name, local_files_only=True, out_features=backbone.stage_names[1:]
-        ).eval()
-    except (OSError, ValueError) as error:
+        config = transformers.AutoConfig.from_pretrained(name, local_files_only=True)
+        config.out_features = config.stage_names[1:]
+        # AutoBackbone.from_pretrained would ask the hub whether the name exists
+        kind = type(transformers.AutoBackbone.from_config(config))
+        backbone, loaded = kind.from_pretrained(
+            name, config=config, local_files_only=True, output_loading_info=True
+        )
+        backbone.eval()
+    except (OSError, ValueError, AttributeError) as error:
         raise _not_here(f"hf:{name}", error) from error
+    if loaded["missing_keys"]:
+        raise Unsupported(
+            f"hf:{name} lacks weights ({', '.join(sorted(loaded['missing_keys'])[:3])}, ...).",
+            hint="Name a network that was saved as a backbone or as a whole model.",
+        )
     try:
         given = transformers.AutoImageProcessor.from_pretrained(name, local_files_only=True)
         mean, std, size = given.image_mean, given.image_std, dict(given.size)
@@ -116,7 +126,8 @@ def _exported(torch: Any, module: Any, spec: TrunkSpec) -> onnx.ModelProto:
     count = 1 + max(int(name.removeprefix("out_")) for name in spec.maps.values())
     file = io.BytesIO()
     side = spec.size_px
-    with torch.no_grad():
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it says at length that it is the older one
         torch.onnx.export(
             module,
             (torch.zeros(1, 3, side, side),),
