@@ -125,7 +125,7 @@ def _golden_gap(workspace: Workspace, package: Package, data: bytes) -> float:
     for golden in package.manifest.goldens:
         pixels = decode(workspace.blobs.get(golden.sample), where=golden.sample[:12])
         colour = np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
-        scores = np.ravel(session.run(None, {"image": colour})[0])
+        scores = np.asarray(session.run(None, {"image": colour})[0], float).ravel()
         gaps = np.abs(scores - golden.scores) / np.maximum(1, np.abs(golden.scores))
         worst = max(worst, float(gaps.max()))
     return worst
