@@ -70,3 +70,17 @@ def test_two_classes_at_once_need_multi_label():
 def test_balance_out_of_range_is_a_spec_error():
     with pytest.raises(SpecError, match=r"balance must be 0 \.\. 1"):
         LinearProbe(balance=2.0)
+
+
+def test_doubtful_labels_move_the_head_less_than_sure_ones():
+    rng = np.random.default_rng(5)
+    features, targets, _ = draw(300, rng)
+    mistaken = rng.random(300) < 0.25
+    wrong = np.where(mistaken[:, None], 1 - targets, targets)
+    doubted = np.where(mistaken[:, None], np.float32(0.5), targets)
+    unseen, _, truth = draw(2000, rng)
+    believed, doubting = (
+        auroc(truth, LinearProbe().fit(features, t, rng=rng).score(unseen)[:, 1])
+        for t in (wrong, doubted)
+    )
+    assert doubting > believed + 0.02

@@ -85,7 +85,7 @@ def platt(
     """Slope and offset that make `logits` probabilities, and the mean log loss they leave."""
     count = labels.sum()
     high, low = (count + 1) / (count + 2), 1 / (len(labels) - count + 2)
-    wanted = np.where(labels > 0, high, low)
+    wanted = low + (high - low) * labels.astype(np.float64)
     logits = logits.astype(np.float64)
 
     def loss(line: np.ndarray) -> tuple[float, np.ndarray]:

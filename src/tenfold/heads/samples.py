@@ -14,6 +14,8 @@ def check(
 ) -> None:
     """Nothing, if a head can be fitted.
 
+    Targets between 0 and 1 say how sure the people who labelled were: their doubt is data.
+
     Raises:
         DataError: nothing to learn from, features that are no numbers, or a class without a
             positive or without a negative sample.
@@ -26,11 +28,11 @@ def check(
         raise DataError(
             "features hold NaN or infinity.", hint="Rebuild the cache: `tenfold embed --force`."
         )
-    if not np.isin(targets, (0, 1)).all():
-        raise DataError("targets must be 0 or 1.", hint="Give one column per class.")
+    if not ((targets >= 0) & (targets <= 1)).all():
+        raise DataError("targets must be 0 .. 1.", hint="Give one column per class.")
     if targets.shape[1] < (1 if multi_label else 2):
         raise DataError("at least two classes are needed.", hint="Add images of another class.")
-    if not multi_label and not (targets.sum(axis=1) == 1).all():
+    if not multi_label and not np.allclose(targets.sum(axis=1), 1, atol=1e-3):
         raise DataError(
             "some samples have not exactly one class.",
             hint="Set `multi_label: true` if a picture may show several or none.",
@@ -38,7 +40,7 @@ def check(
     for column, count in enumerate(targets.sum(axis=0)):
         if not 0 < count < len(targets):
             raise DataError(
-                f"class {column} has {int(count)} of {len(targets)} samples.",
+                f"class {column} has {count:g} of {len(targets)} samples.",
                 hint="Add samples with and without this class, or leave the class out.",
             )
 
