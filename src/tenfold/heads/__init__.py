@@ -8,6 +8,7 @@ from tenfold.errors import SpecError, Unsupported
 
 HEADS = {
     "anomaly_gaussian": "tenfold.heads.anomaly_gaussian:PositionGaussian",
+    "anomaly_memory": "tenfold.heads.anomaly_memory:NearestMemory",
     "anomaly_subspace": "tenfold.heads.anomaly_subspace:NormalSubspace",
     "classify_fourier": "tenfold.heads.classify_fourier:FourierMachine",
     "classify_linear": "tenfold.heads.classify_linear:LinearProbe",

@@ -110,12 +110,15 @@ def image_and_map(
     *,
     top_share: float,
 ) -> AnomalyScores:
-    """Smooth the scores within the picture; the image's score is the mean of its highest cells."""
+    """Smooth the scores; the image's score is the mean of its highest cells.
+
+    Outside the picture counts as normal, which damps its rim: the trunk sees padding there, and
+    on good magnetic tiles the rim alarmed most (image AUROC 0.866 → 0.890).
+    """
     grid = math.isqrt(cells.shape[1])
     inside = content_mask(content_xyxy, grid=grid).astype(np.float32).reshape(-1, grid, grid)
     blur = smoothing(grid)
-    weighted = blur @ (cells.reshape(-1, grid, grid) * inside) @ blur
-    maps = weighted / np.maximum(blur @ inside @ blur, 1e-6) * inside
+    maps = (blur @ (cells.reshape(-1, grid, grid) * inside) @ blur) * inside
     flat = maps.reshape(len(maps), -1)
     count = top_cells(grid, top_share)
     top = np.sort(np.partition(flat, -count, axis=1)[:, -count:], axis=1)
@@ -193,13 +196,8 @@ def write_scores(
     inside = _write_mask(parts, content, grid=grid, prefix=prefix)
     square = node("Reshape", [cells, constant("score_shape", [-1, grid, grid], np.int64)], "score")
     blur = constant("blur", smoothing(grid))
-
-    def blurred(flow: str) -> str:
-        return node("MatMul", [node("MatMul", [blur, flow], f"{flow}_down"), blur], f"{flow}_soft")
-
-    weighted = blurred(node("Mul", [square, inside], "score_inside"))
-    weight = node("Max", [blurred(inside), constant("tiny", 1e-6)], "score_weight")
-    soft = node("Div", [weighted, weight], "score_even")
+    down = node("MatMul", [blur, node("Mul", [square, inside], "score_inside")], "score_down")
+    soft = node("MatMul", [down, blur], "score_soft")
     score_map = node("Mul", [soft, inside], "score_map")
     flat = node("Reshape", [score_map, constant("flat", [0, -1], np.int64)], "score_flat")
     count = constant("top_count", [top_cells(grid, top_share)], np.int64)
