@@ -89,6 +89,12 @@ class Verdict:
     sentences: tuple[str, ...]
     next_steps: tuple[str, ...]
 
+    @property
+    def claims(self) -> tuple[str, ...]:
+        """The sentences without the remarks on how samples were counted."""
+        remarks = ("Of each", "Image-level")
+        return tuple(s for s in self.sentences if not s.startswith(remarks))
+
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 

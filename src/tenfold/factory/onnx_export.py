@@ -58,10 +58,10 @@ def _classify(
         square = _canvas(parts, name, given)
         views = [_view(parts, square, f"{name}_view{view}", view) for view in given.views]
         stack = parts.node("Concat", views, f"{name}_views", axis=0)
-        pooled = _trunk(parts, trunks[given.digest], f"{name}_", stack)["pooled"]
+        pooled = _trunk(parts, trunks[given.digest], f"{name}_trunk_", stack)["pooled"]
         blocks.append(parts.node("Unsqueeze", [pooled, "batch_axis"], f"{name}_block"))
     features = parts.node("Concat", blocks, "features", axis=2)
-    parts.node("Identity", [head.write_onnx(parts, features)], "probabilities")
+    _named(parts, head.write_onnx(parts, features), "probabilities")
     return {"probabilities": [1, len(manifest.classes)]}
 
 
@@ -76,7 +76,7 @@ def _anomaly(
         )
     given = manifest.inputs[0]
     square = _canvas(parts, "input0", given)
-    seen = _trunk(parts, trunks[given.digest], "input0_", square)
+    seen = _trunk(parts, trunks[given.digest], "input0_trunk_", square)
     inputs = {"content_xyxy": "input0_content", "pooled": seen["pooled"], "vitals": seen["vitals"]}
     for stride in head.strides:  # stored maps are half precision: round as the store does
         half = parts.node(
@@ -86,9 +86,14 @@ def _anomaly(
             "Cast", [half], f"full_s{stride}", to=TensorProto.FLOAT
         )
     written = head.write_onnx(parts, inputs)
-    parts.node("Identity", [written["image_score"]], "anomaly_score")
-    parts.node("Identity", [written["score_map"]], "anomaly_map")
+    _named(parts, written["image_score"], "anomaly_score")
+    _named(parts, written["score_map"], "anomaly_map")
     return {"anomaly_score": [1], "anomaly_map": [1, "grid_h", "grid_w"]}
+
+
+def _named(parts: GraphParts, flow: str, name: str) -> None:
+    if flow != name:
+        parts.node("Identity", [flow], name)
 
 
 def _canvas(parts: GraphParts, name: str, given: TrunkInput) -> str:

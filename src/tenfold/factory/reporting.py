@@ -177,7 +177,7 @@ def _decides(manifest: packages.Manifest, dataset: str) -> str:
 def _verdict_lines(verdict: Verdict) -> VerdictLines:
     return VerdictLines(
         status=verdict.status,
-        sentence=" ".join([f"{verdict.status.capitalize()}:", *verdict.sentences]),
+        sentence=" ".join([f"{verdict.status.capitalize()}:", *verdict.claims]),
         next_steps=verdict.next_steps,
         bounds=tuple(_bound_line(b) for b in verdict.bounds if b.limit is not None),
         confidence=verdict.confidence,

@@ -1,0 +1,67 @@
+"""Real pictures for everybody: a few solar cells of the installed ELPV package."""
+
+import csv
+import os
+import shutil
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+import tenfold
+from tenfold.workspace import Workspace
+
+
+def solar_cells(kind: str = "mono") -> list[tuple[Path, bool]]:
+    """(file, is defective) of the clear-cut cells, in the order of the set."""
+    folder = Path(str(files("elpv_dataset"))) / "data"
+    rows = [line.split() for line in (folder / "labels.csv").read_text().splitlines()]
+    clear = [row for row in rows if row[2] == kind and float(row[1]) in (0.0, 1.0)]
+    return [(folder / row[0], float(row[1]) == 1.0) for row in clear]
+
+
+def write_cells(folder: Path, *, good: int, bad: int) -> Path:
+    """A folder `good` beside a folder `cracked`."""
+    taken = {False: 0, True: 0}
+    wanted = {False: good, True: bad}
+    for file, is_bad in solar_cells():
+        if taken[is_bad] < wanted[is_bad]:
+            taken[is_bad] += 1
+            target = folder / ("cracked" if is_bad else "good") / file.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, target)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in [name for name in os.environ if name.startswith("TENFOLD_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("TENFOLD_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture(scope="session")
+def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sixty good and forty cracked cells."""
+    return write_cells(tmp_path_factory.mktemp("pictures") / "cells", good=60, bad=40)
+
+
+@pytest.fixture(scope="session")
+def line(tmp_path_factory: pytest.TempPathFactory, cells: Path) -> Iterator[Workspace]:
+    """A workspace with `cells` ingested and both a classify and an anomaly task made."""
+    home = tmp_path_factory.mktemp("line")
+    with tenfold.opened(home, actor="ann") as workspace:
+        tenfold.ingest(workspace, cells, name="cells")
+        for kind in ("classify", "anomaly"):
+            (home / f"{kind}.yaml").write_text(
+                f"task: {kind}-cells\nkind: {kind}\ndataset: cells\n"
+                "question: {negative: [good]}\nbar: {escape: 0.4, overkill: 0.4}\n"
+                "budget: {rungs: 1}\n"
+            )
+        tenfold.make_all(workspace, [str(home / "classify.yaml"), str(home / "anomaly.yaml")])
+        yield workspace
+
+
+def read_csv(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(text.splitlines()))

@@ -1,0 +1,142 @@
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+import tenfold
+from conftest import write_cells
+from tenfold.catalog import models, questions
+from tenfold.errors import DataError, IntegrityError, NotFound, SpecError
+from tenfold.factory import register
+from tenfold.factory.fit import fit
+from tenfold.factory.make import make_all, runtime_of
+from tenfold.factory.plan import plan
+from tenfold.packages import of_model
+from tenfold.specs.task import parse
+
+
+def spec_of(line, task):
+    return parse(models.make_of(line.scope, task).spec, where="catalog")
+
+
+def test_a_made_model_is_judged_packaged_and_reported(line):
+    model = models.get(line.scope, "classify-cells")
+    package = of_model(line.packs_folder, model)
+    assert model.status in ("accepted", "undecided", "refused", "taught")
+    assert {bound["name"] for bound in model.verdict["bounds"]} == {"escape", "overkill"}
+    assert package.manifest.classes == ("good", "cracked")
+    assert len(package.manifest.goldens) == 8
+    assert package.head_bytes <= 20_000
+    assert "cells" in (line.reports_folder / "cells-2-tasks.html").read_text()
+
+
+def test_making_again_finds_the_model_and_spends_nothing(line):
+    spec = spec_of(line, "classify-cells")
+    before = questions.spent(line.scope, spec.question_key)
+    made = tenfold.make(line, plan(line, spec))
+    assert made.was_found
+    assert questions.spent(line.scope, spec.question_key) == before
+
+
+def test_a_renamed_task_finds_the_same_model_free_of_charge(line):
+    spec = spec_of(line, "classify-cells")
+    before = questions.spent(line.scope, spec.question_key)
+    made = tenfold.make(line, plan(line, spec.model_copy(update={"task": "another-name"})))
+    assert made.model.id == models.get(line.scope, "classify-cells").id
+    assert questions.spent(line.scope, spec.question_key) == before
+
+
+def test_another_seed_is_another_look_at_the_same_judge_samples(line):
+    spec = spec_of(line, "classify-cells")
+    first = plan(line, spec)
+    other = plan(line, spec.model_copy(update={"seed": 5, "task": "seed-5"}))
+    assert other.splits.where("judge") == first.splits.where("judge")
+    made = tenfold.make(line, other)
+    assert made.verdict.look == first.lineage.next_look
+    assert made.verdict.alpha < 0.05 * 6 / 9.86 / 3.9
+
+
+def test_a_copy_of_the_dataset_under_another_name_does_not_buy_fresh_looks(line, cells, tmp_path):
+    copy = shutil.copytree(cells, tmp_path / "copy")
+    tenfold.ingest(line, copy, name="copy")
+    spec = spec_of(line, "classify-cells").model_copy(update={"dataset": "copy"})
+    assert plan(line, spec).lineage.next_look > 1
+
+
+def test_judge_samples_never_fit(line):
+    for spent in questions.spent(line.scope, spec_of(line, "classify-cells").question_key):
+        assert not spent.judge & spent.fit
+
+
+def test_a_folder_needs_no_task_file(tmp_path):
+    folder = write_cells(tmp_path / "caps", good=24, bad=0)
+    (folder / "good" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nno")
+    with tenfold.opened(tmp_path / "home") as workspace:
+        batch = make_all(workspace, [str(folder)])
+    assert "Only 'good'" in batch.understood[0]
+    assert any("1 files set aside (" in sentence for sentence in batch.understood)
+    assert batch.made[0].verdict.status != "accepted"
+    assert "Escape is unproven" in batch.made[0].in_words
+    (task_file,) = batch.task_files
+    assert parse(task_file.read_text(), where="file").kind == "anomaly"
+
+
+def test_what_cannot_be_made_says_what_to_do(line, tmp_path):
+    spec = spec_of(line, "classify-cells")
+    with pytest.raises(NotFound, match="tenfold ls"):
+        plan(line, spec.model_copy(update={"dataset": "nothing"}))
+    scratched = spec.question.model_copy(update={"negative": ("scratched",)})
+    with pytest.raises(DataError, match=r"labelled 'scratched'; there are cracked, good"):
+        plan(line, spec.model_copy(update={"question": scratched}))
+    with pytest.raises(NotFound, match="There are: linear"):
+        plan(line, spec.model_copy(update={"rung": "moon"}))
+    elsewhere = spec.question.model_copy(update={"where": {"lot": "7"}})
+    with pytest.raises(DataError, match="where"):
+        plan(line, spec.model_copy(update={"question": elsewhere}))
+    (tmp_path / "a.yaml").write_text("task: a\ndataset: cells\nquestion: {positive: [cracked]}\n")
+    with pytest.raises(SpecError, match="two tasks are called 'a'"):
+        make_all(line, [str(tmp_path / "a.yaml")] * 2)
+    with pytest.raises(SpecError, match="either task files"):
+        make_all(line, [str(tmp_path / "a.yaml"), str(tmp_path)])
+
+
+def test_reproduce_gives_the_same_bytes(line):
+    outcome = tenfold.reproduce(line, "classify-cells")
+    assert outcome.bytes_equal
+    assert outcome.thresholds_equal
+    assert outcome.worst_gap < 1e-5
+
+
+def test_a_head_that_answers_otherwise_is_not_registered(line, monkeypatch):
+    spec = spec_of(line, "classify-cells").model_copy(update={"seed": 77})
+    planned = plan(line, spec)
+    trial = fit(line, planned, planned.rungs[0])
+    real = register._pixels_of(line)
+    monkeypatch.setattr(register, "_pixels_of", lambda _: lambda sha: 255 - real(sha))
+    count = len(models.everything(line.scope))
+    with pytest.raises(IntegrityError, match="golden sample"):
+        register.register(line, planned, runtime_of(line), trial)
+    assert len(models.everything(line.scope)) == count
+
+
+def test_evidence_recomputes_without_tenfold(line, tmp_path):
+    table, arithmetic = tenfold.evidence(line, "classify-cells")
+    (tmp_path / "evidence.csv").write_text(table)
+    head, program = arithmetic.split("-" * 72)
+    (tmp_path / "recompute.py").write_text(program)
+    command = re.search(r"python (recompute.py .*)", head).group(1)
+    done = subprocess.run(
+        [sys.executable, "-I", *shlex.split(command)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    again = json.loads(done.stdout)
+    for bound in models.get(line.scope, "classify-cells").verdict["bounds"]:
+        assert again[bound["name"]]["errors"] == bound["errors"]
+        assert again[bound["name"]]["upper"] == pytest.approx(bound["upper"], rel=1e-9)
