@@ -1,0 +1,144 @@
+"""Write the measured tables of README.md and docs/ from `benchmarks/results/*.json`.
+
+    python benchmarks/tables.py            # rewrite what lies between the markers
+    python benchmarks/tables.py --check    # exit 1 and say where they differ
+
+A table stands between `<!-- table: NAME -->` and `<!-- end -->`; NAME is a key of `TABLES` and a
+result file. What was not measured says so.
+"""
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+RESULTS = Path(__file__).parent / "results"
+BLOCK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+NOT_YET = "not measured yet"
+
+Row = tuple[str, str, str]
+"""What it is, key in the JSON (dots go deeper), how it is written."""
+
+ELPV: list[Row] = [
+    ("accuracy, first rung", "linear_accuracy", "{:.3f}"),
+    ("seconds from files to verdict, first rung, nothing cached", "linear_cold_seconds", "{:.1f}"),
+    ("the same with features cached", "linear_warm_seconds", "{:.1f}"),
+    ("accuracy, best rung", "accuracy", "{:.3f}"),
+    ("seconds from files to verdict, best rung, nothing cached", "cold_seconds", "{:.0f}"),
+    ("the same with features cached", "warm_seconds", "{:.1f}"),
+]
+ANOMALY: list[Row] = [
+    ("image AUROC on magnetic tiles", "magnetic_tile_auroc", "{:.3f}"),
+    ("image AUROC, ours minus the better peer (anomalib 2.7)", "auroc_delta", "{:+.3f}"),
+    ("times faster to fit than PaDiM, from files", "fit_speedup_cold", "{:.1f}"),
+    ("peak memory at 10,000 pictures, MB", "peak_mb_10k_images", "{:,.0f}"),
+]
+EMBED: list[Row] = [
+    ("pictures a second, files on disk to features on disk", "images_per_second", "{:.0f}"),
+    ("pictures a second of the bare trunk", "trunk_images_per_second", "{:.0f}"),
+    ("ratio of the two, worst case", "ratio", "{:.2f}"),
+]
+
+
+def main() -> None:
+    asked = _options()
+    differing: list[str] = []
+    for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
+        text = path.read_text(encoding="utf-8")
+        fresh = BLOCK.sub(_block, text)
+        if fresh == text:
+            continue
+        differing.append(str(path.relative_to(ROOT)))
+        if not asked.check:
+            path.write_text(fresh, encoding="utf-8")
+    if asked.check and differing:
+        sys.exit(f"{', '.join(differing)}: tables differ; run python benchmarks/tables.py.")
+    print(", ".join(differing) or "nothing to change")
+
+
+def table(name: str) -> str:
+    """The Markdown of one table; `not measured yet` where its result file is missing."""
+    path = RESULTS / f"{name}.json"
+    if not path.is_file():
+        return f"{NOT_YET}: `python benchmarks/{name}.py`\n"
+    result = json.loads(path.read_text(encoding="utf-8"))
+    lines = [*TABLES[name](result), "", _origin(name, result)]
+    return "\n".join(lines) + "\n"
+
+
+def rows(shown: list[Row]) -> Callable[[dict[str, Any]], list[str]]:
+    def write(result: dict[str, Any]) -> list[str]:
+        return _markdown(("what", "measured"), [_row(result, one) for one in shown])
+
+    return write
+
+
+def sets(result: dict[str, Any]) -> list[str]:
+    """One line for each labelled set."""
+    found = result.get("sets", {})
+    each = found.items() if isinstance(found, dict) else [(one.get("name"), one) for one in found]
+    lines = [
+        (
+            str(name),
+            str(one.get("verdict", "–")),
+            _written(one.get("accuracy"), "{:.3f}"),
+            _written(one.get("seconds"), "{:.0f}"),
+        )
+        for name, one in each
+    ]
+    return _markdown(("set", "verdict", "accuracy", "seconds"), lines)
+
+
+TABLES = {"elpv": rows(ELPV), "anomaly": rows(ANOMALY), "sets": sets, "embed": rows(EMBED)}
+
+
+def _block(match: re.Match[str]) -> str:
+    begin, name, end = match.groups()
+    if name not in TABLES:
+        sys.exit(f"no table {name!r}; there are {', '.join(TABLES)}.")
+    return f"{begin}{table(name)}{end}"
+
+
+def _row(result: dict[str, Any], row: Row) -> tuple[str, str]:
+    words, key, form = row
+    spread = _at(result, f"{key}_std")
+    more = f" ± {_written(spread, form.replace('+', ''))}" if spread is not None else ""
+    return words, _written(_at(result, key), form) + more
+
+
+def _at(result: dict[str, Any], key: str) -> Any:
+    value: Any = result
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
+
+
+def _written(value: Any, form: str) -> str:
+    return form.format(value) if isinstance(value, int | float) else NOT_YET
+
+
+def _markdown(head: tuple[str, ...], lines: Iterable[tuple[str, ...]]) -> list[str]:
+    ruled = ["---"] * len(head)
+    return [f"| {' | '.join(cells)} |" for cells in (head, ruled, *lines)]
+
+
+def _origin(name: str, result: dict[str, Any]) -> str:
+    facts = [f"`benchmarks/{name}.py`"]
+    facts += [str(result[key]) for key in ("machine", "precision") if result.get(key)]
+    facts += [f"{result['cores']} cores"] if result.get("cores") else []
+    facts += [f"commit {result['commit']}"] if result.get("commit") else []
+    return f"Measured by {', '.join(facts)}."
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="change nothing")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
