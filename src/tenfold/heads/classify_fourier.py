@@ -1,7 +1,7 @@
 """Kernel classify head: a Gaussian-kernel machine on random Fourier features, in a few kilobytes.
 
-Only the scale of each feature (one byte) and the weight of each wave (one byte) are kept; the
-waves come back from the seed. A Gaussian kernel does not care where its points are centred, so no
+One byte is kept for the scale of each feature, and one for each weight; the waves come back from
+the seed. Neither a Gaussian nor a centred linear kernel cares where the features' mean lies, so no
 mean is stored. Sources are cited in `fourier`, `roots`, `dual` and `logistic`.
 """
 
@@ -22,6 +22,7 @@ LEAST_SPREAD = 1e-3  # of a feature's root: dead channels must not be blown up
 STEPS_PER_OCTAVE = 12  # of a byte-coded scale: at most 3 % off
 SCALE_ORIGIN = 128
 WEIGHT_STEPS = 127
+CHANCE = 4.0  # squared correlations below this many over n are taken for luck
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +33,14 @@ class FourierMachine:
     """A picture may show several classes or none; each is then asked for itself."""
     balance: float = 0.0
     """How much rare classes count: 0 each sample alike .. 1 each class alike."""
-    frequencies: int = 4096
+    frequencies: int = 8192
     """Waves, 64 .. 65,536; each costs two bytes per class."""
     width: float = 0.9
     """Of the kernel, over the root mean square distance of a sample to the mean, 0.1 .. 10."""
+    straight: float = 0.5
+    """Share of the kernel that is linear, 0 .. 1: exact where the waves are only close."""
+    relevance: float = 0.5
+    """How much more features count that follow the classes: 0 all alike .. 1 in proportion."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.balance <= 1:
@@ -44,6 +49,9 @@ class FourierMachine:
             raise SpecError(f"frequencies must be 64 .. 65536, got {self.frequencies!r}.")
         if not 0.1 <= self.width <= 10:
             raise SpecError(f"width must be 0.1 .. 10, got {self.width!r}.")
+        if not (0 <= self.straight <= 1 and 0 <= self.relevance <= 1):
+            given = (self.straight, self.relevance)
+            raise SpecError(f"straight and relevance must be 0 .. 1, got {given!r}.")
 
     def fit(
         self,
@@ -59,25 +67,55 @@ class FourierMachine:
         """
         samples.check(features, targets, multi_label=self.multi_label)
         roots = mean_root(features)
-        spread = roots.std(axis=0, dtype=np.float64) + LEAST_SPREAD
-        scales = coded(1 / (spread * self.width * roots.shape[1] ** 0.5))
+        scales = coded(self._scales(roots, targets))
+        points = roots * unit_scales(scales)
         fourier = Fourier(roots.shape[1], self.frequencies, int(rng.integers(2**32)))
-        waves = fourier.of(roots * decoded(scales))
-        centre = waves.mean(axis=0)
-        waves -= centre
-        gram = waves @ waves.T
-        size = np.float32(np.trace(gram) / len(gram))
-        dual = fit_dual(
-            gram / size, targets, multi_label=self.multi_label, balance=self.balance, rng=rng
-        )
-        weights = waves.T @ (dual.coefficients / size)
-        step = np.maximum(np.abs(weights).max(axis=0), 1e-12) / WEIGHT_STEPS
-        steps = np.round(weights / step).astype(np.int8)
-        bias = dual.bias - (centre @ steps.astype(np.float32)) * step
+        blocks = [fourier.of(points / np.float32(self.width)), points]
+        sizes, centres = [1 - self.straight, self.straight], []
+        gram = np.zeros((len(roots), len(roots)), np.float32)
+        for i, block in enumerate(blocks):
+            centres.append(block.mean(axis=0))
+            blocks[i] = block - centres[i]
+            own = blocks[i] @ blocks[i].T
+            sizes[i] /= float(np.trace(own) / len(own)) + 1e-12
+            gram += np.float32(sizes[i]) * own
+        dual = fit_dual(gram, targets, multi_label=self.multi_label, balance=self.balance, rng=rng)
+        weights = [
+            Weights.rounded(size * (block.T @ dual.coefficients))
+            for size, block in zip(sizes, blocks, strict=True)
+        ]
+        bias = dual.bias - sum(c @ w.full() for c, w in zip(centres, weights, strict=True))
         link = Link.of(targets.shape[1], multi_label=self.multi_label)
         return FourierScorer(
-            fourier, scales, steps, step.astype(np.float32), bias.astype(np.float32), link
+            fourier, self.width, scales, weights[0], weights[1], bias.astype(np.float32), link
         )
+
+    def _scales(self, roots: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """What each feature is multiplied with: a sample's mean square is then about 1."""
+        n = len(roots)
+        spread = roots.std(axis=0, dtype=np.float64) + LEAST_SPREAD
+        aims = targets - targets.mean(axis=0)
+        aims /= np.sqrt(np.square(aims).mean(axis=0))
+        follows = ((roots - roots.mean(axis=0)).T @ aims) / (n * spread[:, None])
+        strength = np.square(follows).max(axis=1) + CHANCE / n
+        counts = strength ** (self.relevance / 2)
+        return counts / (spread * np.sqrt(np.square(counts).mean()))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Weights:
+    """A matrix of weights as bytes, in steps of its own per output."""
+
+    steps: np.ndarray  # int8 [features, outputs]
+    step: np.ndarray  # float32 [outputs]
+
+    @classmethod
+    def rounded(cls, weights: np.ndarray) -> "Weights":
+        step = (np.maximum(np.abs(weights).max(axis=0), 1e-12) / WEIGHT_STEPS).astype(np.float32)
+        return cls(np.round(weights / step).astype(np.int8), step)
+
+    def full(self) -> Float32[np.ndarray, "features outputs"]:
+        return self.steps * self.step
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,9 +123,10 @@ class FourierScorer:
     """Fitted head."""
 
     fourier: Fourier
+    width: float
     scales: np.ndarray  # uint8 [dim], see `decoded`
-    steps: np.ndarray  # int8 [2 * frequencies, outputs], in units of `step`
-    step: np.ndarray  # float32 [outputs]
+    waves: Weights
+    slopes: Weights
     bias: np.ndarray  # float32 [outputs]
     link: Link
 
@@ -95,16 +134,20 @@ class FourierScorer:
         self, features: Float32[np.ndarray, "n views dim"]
     ) -> Float32[np.ndarray, "n classes"]:
         """Calibrated probabilities."""
-        waves = self.fourier.of(mean_root(features) * decoded(self.scales))
-        logits = (waves.astype(np.float64) @ self.steps.astype(np.float64)) * self.step + self.bias
-        return as_probabilities(logits, self.link)
+        points = mean_root(features) * unit_scales(self.scales)
+        waves = self.fourier.of(points / np.float32(self.width)).astype(np.float64)
+        logits = waves @ self.waves.full() + points.astype(np.float64) @ self.slopes.full()
+        return as_probabilities(logits + self.bias, self.link)
 
     def arrays(self) -> dict[str, np.ndarray]:
         return {
             "fourier": np.array([self.fourier.frequencies, self.fourier.seed], np.int64),
+            "width": np.array([self.width], np.float64),
             "scales": self.scales,
-            "steps": self.steps,
-            "step": self.step,
+            "waves": self.waves.steps,
+            "waves_step": self.waves.step,
+            "slopes": self.slopes.steps,
+            "slopes_step": self.slopes.step,
             "bias": self.bias,
             "link": self.link.as_array(),
         }
@@ -114,9 +157,10 @@ class FourierScorer:
         frequencies, seed = (int(n) for n in arrays["fourier"])
         return cls(
             Fourier(len(arrays["scales"]), frequencies, seed),
+            float(arrays["width"][0]),
             arrays["scales"],
-            arrays["steps"],
-            arrays["step"],
+            Weights(arrays["waves"], arrays["waves_step"]),
+            Weights(arrays["slopes"], arrays["slopes_step"]),
             arrays["bias"],
             Link.from_array(arrays["link"]),
         )
@@ -124,13 +168,20 @@ class FourierScorer:
     def write_onnx(self, parts: GraphParts, features: str, *, prefix: str = "") -> str:
         """Nodes from `features` [n, views, dim] to probabilities [n, classes]; their name."""
         roots = write_mean_root(parts, features, prefix=prefix)
-        scales = parts.constant(f"{prefix}head_scales", decoded(self.scales))
+        scales = parts.constant(f"{prefix}head_scales", unit_scales(self.scales))
         points = parts.node("Mul", [roots, scales], f"{prefix}points")
-        waves = self.fourier.write(parts, points, prefix=prefix)
-        weights = parts.constant(f"{prefix}head_weights", self.steps * self.step)
-        flow = parts.node("MatMul", [waves, weights], f"{prefix}head_product")
-        bias = parts.constant(f"{prefix}head_bias", self.bias)
-        flow = parts.node("Add", [flow, bias], f"{prefix}head_logits")
+        width = parts.constant(f"{prefix}width", self.width)
+        narrowed = parts.node("Div", [points, width], f"{prefix}points_narrowed")
+        waves = self.fourier.write(parts, narrowed, prefix=prefix)
+        logits = [parts.constant(f"{prefix}head_bias", self.bias)]
+        for name, flow, weights in (
+            ("waves_part", waves, self.waves),
+            ("straight_part", points, self.slopes),
+        ):
+            table = parts.constant(f"{prefix}{name}_weights", weights.full())
+            logits.append(parts.node("MatMul", [flow, table], f"{prefix}{name}"))
+        flow = parts.node("Add", [logits[1], logits[2]], f"{prefix}head_product")
+        flow = parts.node("Add", [flow, logits[0]], f"{prefix}head_logits")
         return write_probabilities(parts, flow, self.link, prefix=prefix)
 
 
@@ -142,3 +193,8 @@ def coded(scales: np.ndarray) -> UInt8[np.ndarray, " dim"]:
 
 def decoded(places: UInt8[np.ndarray, " dim"]) -> Float32[np.ndarray, " dim"]:
     return np.exp2((places.astype(np.float64) - SCALE_ORIGIN) / STEPS_PER_OCTAVE).astype(np.float32)
+
+
+def unit_scales(places: UInt8[np.ndarray, " dim"]) -> Float32[np.ndarray, " dim"]:
+    """Scales that keep the length of a sample apart from how many features it has."""
+    return decoded(places) / np.float32(np.sqrt(len(places)))
