@@ -42,6 +42,15 @@ EMBED: list[Row] = [
     ("pictures a second of the bare trunk", "trunk_images_per_second", "{:.0f}"),
     ("ratio of the two, worst case", "ratio", "{:.2f}"),
 ]
+FALSE_ACCEPTANCE: list[Row] = [
+    ("alpha", "alpha", "{:.3f}"),
+    ("lineages simulated", "lineages", "{:,}"),
+    ("judgings", "judgings", "{:,}"),
+    ("lineages with a false acceptance, a head exactly at its bar", "false_acceptance", "{:.4f}"),
+    ("of somebody who follows the advice on labels", "false_acceptance_advised", "{:.4f}"),
+    ("if every look spent alpha", "if_every_look_spent_alpha", "{:.4f}"),
+    ("if every picture of a lot counted", "if_every_picture_of_a_lot_counted", "{:.4f}"),
+]
 
 
 def main() -> None:
@@ -93,7 +102,13 @@ def sets(result: dict[str, Any]) -> list[str]:
     return _markdown(("set", "verdict", "accuracy", "seconds"), lines)
 
 
-TABLES = {"elpv": rows(ELPV), "anomaly": rows(ANOMALY), "sets": sets, "embed": rows(EMBED)}
+TABLES = {
+    "elpv": rows(ELPV),
+    "anomaly": rows(ANOMALY),
+    "sets": sets,
+    "embed": rows(EMBED),
+    "false_acceptance": rows(FALSE_ACCEPTANCE),
+}
 
 
 def _block(match: re.Match[str]) -> str:
