@@ -36,18 +36,30 @@ def test_a_made_model_is_judged_packaged_and_reported(line):
 
 def test_making_again_finds_the_model_and_spends_nothing(line):
     spec = spec_of(line, "classify-cells")
-    before = questions.spent(line.scope, spec.question_key)
+    key = plan(line, spec).question_key
+    before = questions.spent(line.scope, key)
     made = tenfold.make(line, plan(line, spec))
     assert made.was_found
-    assert questions.spent(line.scope, spec.question_key) == before
+    assert questions.spent(line.scope, key) == before
 
 
 def test_a_renamed_task_finds_the_same_model_free_of_charge(line):
     spec = spec_of(line, "classify-cells")
-    before = questions.spent(line.scope, spec.question_key)
+    key = plan(line, spec).question_key
+    before = questions.spent(line.scope, key)
     made = tenfold.make(line, plan(line, spec.model_copy(update={"task": "another-name"})))
     assert made.model.id == models.get(line.scope, "classify-cells").id
-    assert questions.spent(line.scope, spec.question_key) == before
+    assert questions.spent(line.scope, key) == before
+
+
+@pytest.mark.parametrize(
+    "sides", [{"positive": ("cracked",)}, {"positive": ("cracked",), "negative": ("good",)}]
+)
+def test_the_same_question_spelt_otherwise_finds_the_same_model(line, sides):
+    spec = spec_of(line, "classify-cells")
+    question = spec.question.model_copy(update={"negative": ()} | sides)
+    made = tenfold.make(line, plan(line, spec.model_copy(update={"question": question})))
+    assert made.model.id == models.get(line.scope, "classify-cells").id
 
 
 def test_another_seed_is_another_look_at_the_same_judge_samples(line):
@@ -68,7 +80,9 @@ def test_a_copy_of_the_dataset_under_another_name_does_not_buy_fresh_looks(line,
 
 
 def test_judge_samples_never_fit(line):
-    for spent in questions.spent(line.scope, spec_of(line, "classify-cells").question_key):
+    for spent in questions.spent(
+        line.scope, plan(line, spec_of(line, "classify-cells")).question_key
+    ):
         assert not spent.judge & spent.fit
 
 

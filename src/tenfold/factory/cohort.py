@@ -1,6 +1,5 @@
 """Which samples a question is about, and what each one's right answer is."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,6 +8,7 @@ from jaxtyping import Float32
 
 from tenfold.catalog.datasets import Item
 from tenfold.errors import DataError
+from tenfold.formats.row import is_good
 from tenfold.specs.task import TaskSpec
 
 GOOD, DEFECT = "good", "defect"
@@ -61,6 +61,36 @@ def gather(spec: TaskSpec, items: Sequence[Item]) -> Cohort:
     return _of_one(spec, asked, answers)
 
 
+def spelt(spec: TaskSpec, items: Sequence[Item]) -> TaskSpec:
+    """The same task with good and bad named one way, so that one question has one key.
+
+    `positive: [defective]`, `negative: [functional]` and both together ask the same thing where
+    there are two labels. An anomaly task is known by what is good, any other by what is bad.
+    """
+    asked = [item for item in items if _is_meant(spec, item)]
+    question = spec.question
+    if question.multi_label or not (
+        spec.kind == "anomaly" or question.positive or question.negative
+    ):
+        return spec
+    names = {label for item in asked for label in _labels(spec, item)}
+    positive, negative = _sides(spec, names)
+    if positive | negative == names:
+        keep_good = spec.kind == "anomaly"
+        positive, negative = (set[str](), negative) if keep_good else (positive, set[str]())
+    sides = {"positive": tuple(sorted(positive)), "negative": tuple(sorted(negative))}
+    return spec.model_copy(update={"question": question.model_copy(update=sides)})
+
+
+def _sides(spec: TaskSpec, names: set[str]) -> tuple[set[str], set[str]]:
+    """Labels that are bad and labels that are good; a side that is not named is the rest."""
+    positive, negative = set(spec.question.positive), set(spec.question.negative)
+    if not positive and not negative:
+        negative = {name for name in names if is_good(name)} or names
+    negative = negative or names - positive
+    return positive or names - negative, negative
+
+
 def _is_meant(spec: TaskSpec, item: Item) -> bool:
     return all(
         item.attributes.get(name) in ([value] if isinstance(value, str) else value)
@@ -78,16 +108,14 @@ def _labels(spec: TaskSpec, item: Item) -> tuple[str, ...]:
 def _good_or_bad(
     spec: TaskSpec, items: Sequence[Item], answers: Sequence[tuple[str, ...]]
 ) -> Cohort:
-    positive, negative = set(spec.question.positive), set(spec.question.negative)
-    names = Counter(label for labels in answers for label in labels)
-    for name in sorted((positive | negative) - set(names)):
+    names = {label for labels in answers for label in labels}
+    positive, negative = _sides(spec, names)
+    for name in sorted((positive | negative) - names):
         raise DataError(
             f"no sample is labelled {name!r}; there are {', '.join(sorted(names)) or 'none'}.",
             where=f"task {spec.task}, question",
             hint="Correct the label's name in the task.",
         )
-    negative = negative or set(names) - positive
-    positive = positive or set(names) - negative
     keep = [i for i, labels in enumerate(answers) if set(labels) & (positive | negative)]
     bad = np.array([bool(set(answers[i]) & positive) for i in keep], np.float32)
     if not len(keep) or bad.all():

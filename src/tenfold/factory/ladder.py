@@ -40,11 +40,12 @@ class Rung:
 
 
 LITE2 = FeatureInput("efficientnet_lite2")
-THREE_TRUNKS = (
+THREE_SCALES = (
     LITE2,
-    FeatureInput("efficientnet_lite0", 300),
     FeatureInput("efficientnet_lite1", 300),
+    FeatureInput("efficientnet_lite0", 448),
 )
+"""Different networks at different sizes err differently; 448 px shows what is thin."""
 LETTERBOX_260 = FeatureInput("efficientnet_lite2", 260, "letterbox")
 LETTERBOX_384 = FeatureInput("efficientnet_lite2", 384, "letterbox")
 
@@ -52,12 +53,14 @@ LADDERS: dict[Kind, tuple[Rung, ...]] = {
     "classify": (
         Rung("linear", "classify_linear", inputs=(LITE2,)),
         Rung("kernel", "classify_fourier", inputs=(LITE2,)),
-        Rung("kernel_trunks", "classify_fourier", inputs=THREE_TRUNKS),
         Rung(
-            "kernel_trunks_views",
+            "kernel_views", "classify_fourier", inputs=(LITE2,), needs_symmetry=True, most_views=4
+        ),
+        Rung("kernel_scales", "classify_fourier", inputs=THREE_SCALES),
+        Rung(
+            "kernel_scales_views",
             "classify_fourier",
-            {"frequencies": 16384},
-            inputs=THREE_TRUNKS,
+            inputs=THREE_SCALES,
             needs_symmetry=True,
             most_views=2,
         ),

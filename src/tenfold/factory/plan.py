@@ -9,7 +9,7 @@ from tenfold.catalog import datasets, questions, snapshots
 from tenfold.catalog.datasets import Item
 from tenfold.catalog.snapshots import Snapshot
 from tenfold.errors import NotFound, SpecError
-from tenfold.factory.cohort import Cohort, gather
+from tenfold.factory.cohort import Cohort, gather, spelt
 from tenfold.factory.judge import Lineage, lineage
 from tenfold.factory.ladder import Rung, rungs_for
 from tenfold.factory.splits import Known, Splits, split
@@ -29,6 +29,8 @@ class Plan:
     """One task on one snapshot."""
 
     spec: TaskSpec
+    question_key: str
+    """What is decided, however it is spelt."""
     snapshot: Snapshot
     cohort: Cohort
     splits: Splits
@@ -80,7 +82,7 @@ class Plan:
         """What a model of this plan is known by: the same identity is the same model."""
         return {
             "snapshot": self.snapshot.id,
-            "question": self.spec.question_key,
+            "question": self.question_key,
             "bar": self.spec.bar.model_dump(mode="json"),
             "roles": fingerprint(list(self.splits.roles)),
             "recipe": [rung.recipe, rung.params],
@@ -113,14 +115,16 @@ def _planned(
     workspace: Workspace, spec: TaskSpec, snapshot: Snapshot, items: Sequence[Item]
 ) -> Plan:
     cohort = gather(spec, items)
-    spent = questions.spent(workspace.scope, spec.question_key)
+    one_way = spelt(spec, items)
+    spent = questions.spent(workspace.scope, one_way.question_key)
     before = lineage(spent, frozenset(cohort.samples))
     rungs = _rungs(spec)
     return Plan(
         spec=spec,
+        question_key=one_way.question_key,
         snapshot=snapshot,
         cohort=cohort,
-        splits=split(spec, cohort, Known(before.judge, before.fit)),
+        splits=split(one_way, cohort, Known(before.judge, before.fit)),
         lineage=before,
         rungs=rungs,
         precision=workspace.precision,

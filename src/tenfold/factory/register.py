@@ -175,7 +175,7 @@ def _package(plan: Plan, trial: Trial) -> Package:
         lineage={
             "dataset": plan.spec.dataset,
             "snapshot": plan.snapshot.id,
-            "question": plan.spec.question_key,
+            "question": plan.question_key,
             "rung": trial.rung.name,
             "seed": plan.spec.seed,
         },
@@ -238,7 +238,7 @@ def _pixels_of(workspace: Workspace) -> Callable[[str], np.ndarray]:
 
 
 def _lineage(workspace: Workspace, plan: Plan) -> Lineage:
-    spent = questions.spent(workspace.scope, plan.spec.question_key)
+    spent = questions.spent(workspace.scope, plan.question_key)
     return lineage(spent, frozenset(plan.cohort.samples))
 
 
@@ -246,7 +246,7 @@ def _look(plan: Plan, before: Lineage) -> Look:
     samples = plan.cohort.samples
     fitted = [*plan.splits.where("fit"), *plan.splits.where("calibrate")]
     return Look(
-        key=plan.spec.question_key,
+        key=plan.question_key,
         judge=frozenset(samples[row] for row in plan.splits.where("judge")),
         fit=frozenset(samples[row] for row in fitted),
         joined=before.joined,

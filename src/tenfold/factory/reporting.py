@@ -15,7 +15,7 @@ from tenfold.catalog import datasets, models
 from tenfold.catalog.models import Make, Model
 from tenfold.errors import NotFound
 from tenfold.factory.evidence import EvidenceRow, read
-from tenfold.factory.judge import Bound, Verdict
+from tenfold.factory.judge import Bound, Verdict, expected_false_acceptances
 from tenfold.factory.overlay import overlay
 from tenfold.factory.plan import thaw
 from tenfold.factory.report import render
@@ -152,9 +152,10 @@ def _make(workspace: Workspace, task: str) -> Make:
 
 
 def _expected_false(workspace: Workspace, makes: Sequence[Make]) -> float:
-    found = [models.find(workspace.scope, make.model_id) for make in makes]
-    accepted = [m for m in found if m is not None and m.status == "accepted"]
-    return sum(float(m.verdict["alpha"]) for m in accepted)
+    """Over every look that the makes' rungs took."""
+    ids = {rung["model"] for make in makes for rung in make.rungs if rung["model"]}
+    found = [models.find(workspace.scope, model_id) for model_id in ids]
+    return expected_false_acceptances(Verdict.from_json(m.verdict) for m in found if m)
 
 
 def _kind_words(manifest: packages.Manifest) -> str:
