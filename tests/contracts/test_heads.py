@@ -76,7 +76,7 @@ class Anomaly:
     rows: slice = field(default_factory=lambda: slice(None))
 
     def recipe(self):
-        return recipe(self.name)
+        return recipe(self.name, grid=10)
 
     def data(self):
         rng = np.random.default_rng(7)

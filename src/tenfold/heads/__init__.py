@@ -7,6 +7,7 @@ from typing import Any
 from tenfold.errors import SpecError, Unsupported
 
 HEADS = {
+    "anomaly_blend": "tenfold.heads.anomaly_blend:Blend",
     "anomaly_gaussian": "tenfold.heads.anomaly_gaussian:PositionGaussian",
     "anomaly_memory": "tenfold.heads.anomaly_memory:NearestMemory",
     "anomaly_subspace": "tenfold.heads.anomaly_subspace:NormalSubspace",

@@ -35,6 +35,8 @@ from tenfold.values import MapBatch
 GROWTH = 1.1
 """Of the radius, each time the memory is full."""
 RIDGE = 0.01
+SOFTENING = 1e-4
+"""Added to squared distances per dimension: the root of a rounding error must not look like one."""
 AT_ONCE = 256
 """Patches compared with each other before they are remembered."""
 
@@ -95,7 +97,7 @@ class NearestMemoryScorer:
         joint = joined(batch, self.strides, grid=self.recipe.grid)
         memory = self.memory.astype(np.float32)
         squared = np.stack([_nearest(p, memory) for p in self._projected(joint)])
-        cells = np.sqrt(squared / np.float32(memory.shape[1]))
+        cells = np.sqrt(squared / np.float32(memory.shape[1]) + np.float32(SOFTENING))
         return image_and_map(cells, batch.content_xyxy, top_share=self.recipe.top_share)
 
     def extended(self, batches: Source) -> "NearestMemoryScorer":
@@ -160,7 +162,9 @@ class NearestMemoryScorer:
         apart = node("Add", [both, constant("memory_squared", (memory**2).sum(1))], "apart")
         least = node("Add", [node("ReduceMin", [apart, last], "least", keepdims=1), own], "nearest")
         squared = node("Squeeze", [node("Relu", [least], "nearest_squared"), last], "squared")
-        cells = node("Sqrt", [node("Div", [squared, constant("dim", dim)], "even")], "cells")
+        even = node("Div", [squared, constant("dim", dim)], "even")
+        soft = node("Add", [even, constant("softening", SOFTENING)], "soft")
+        cells = node("Sqrt", [soft], "cells")
         content, share = inputs["content_xyxy"], self.recipe.top_share
         return write_scores(parts, cells, content, grid=grid, top_share=share, prefix=prefix)
 
