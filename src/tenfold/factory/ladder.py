@@ -40,7 +40,7 @@ class Rung:
 
 
 LITE2 = FeatureInput("efficientnet_lite2")
-THREE_SCALES = (
+THREE_TRUNKS = (
     LITE2,
     FeatureInput("efficientnet_lite1", 300),
     FeatureInput("efficientnet_lite0", 448),
@@ -53,14 +53,11 @@ LADDERS: dict[Kind, tuple[Rung, ...]] = {
     "classify": (
         Rung("linear", "classify_linear", inputs=(LITE2,)),
         Rung("kernel", "classify_fourier", inputs=(LITE2,)),
+        Rung("kernel_trunks", "classify_fourier", inputs=THREE_TRUNKS),
         Rung(
-            "kernel_views", "classify_fourier", inputs=(LITE2,), needs_symmetry=True, most_views=4
-        ),
-        Rung("kernel_scales", "classify_fourier", inputs=THREE_SCALES),
-        Rung(
-            "kernel_scales_views",
+            "kernel_trunks_views",
             "classify_fourier",
-            inputs=THREE_SCALES,
+            inputs=THREE_TRUNKS,
             needs_symmetry=True,
             most_views=2,
         ),
