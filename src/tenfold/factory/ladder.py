@@ -1,6 +1,6 @@
 """The ladder: recipes for a kind of question, cheapest first. Values only; nothing runs here."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -79,6 +79,22 @@ def rungs_for(kind: Kind, symmetry: Symmetry, *, multi_label: bool = False) -> t
         for rung in LADDERS[kind]
         if symmetry != "none" or not rung.needs_symmetry
     )
+
+
+def on_trunk(rungs: Sequence[Rung], trunk: str) -> tuple[Rung, ...]:
+    """The rungs that read one trunk, reading this one at its own size instead; each once."""
+    moved = [
+        replace(rung, inputs=(replace(rung.inputs[0], trunk=trunk, size_px=None),))
+        for rung in rungs
+        if len({given.trunk for given in rung.inputs}) == 1
+    ]
+    seen: list[object] = []
+    kept: list[Rung] = []
+    for rung in moved:
+        if (rung.recipe, rung.params, rung.inputs) not in seen:
+            seen.append((rung.recipe, rung.params, rung.inputs))
+            kept.append(rung)
+    return tuple(kept)
 
 
 def _in_views(rung: Rung, symmetry: Symmetry) -> tuple[FeatureInput, ...]:

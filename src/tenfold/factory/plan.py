@@ -8,10 +8,10 @@ from typing import Any
 from tenfold.catalog import datasets, questions, snapshots
 from tenfold.catalog.datasets import Item
 from tenfold.catalog.snapshots import Snapshot
-from tenfold.errors import NotFound, SpecError
+from tenfold.errors import NotFound
 from tenfold.factory.cohort import Cohort, gather, spelt
 from tenfold.factory.judge import Lineage, lineage
-from tenfold.factory.ladder import Rung, rungs_for
+from tenfold.factory.ladder import Rung, on_trunk, rungs_for
 from tenfold.factory.splits import Known, Splits, split
 from tenfold.packages import TrunkInput
 from tenfold.specs.task import TaskSpec
@@ -153,6 +153,8 @@ def thaw(workspace: Workspace, snapshot: str) -> list[Item]:
 
 def _rungs(spec: TaskSpec) -> tuple[Rung, ...]:
     rungs = rungs_for(spec.kind, spec.symmetry, multi_label=spec.question.multi_label)
+    if spec.trunk is not None:
+        rungs = on_trunk(rungs, spec.trunk)
     if spec.rung is not None:
         chosen = tuple(rung for rung in rungs if rung.name == spec.rung)
         if not chosen:
@@ -163,8 +165,6 @@ def _rungs(spec: TaskSpec) -> tuple[Rung, ...]:
                 hint=f"There are: {', '.join(rung.name for rung in rungs)}.",
             )
         return chosen
-    if not rungs:
-        raise SpecError(f"no rung fits {spec.kind} tasks.", where=f"task {spec.task}")
     return rungs[: spec.budget.rungs]
 
 

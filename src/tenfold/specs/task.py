@@ -92,6 +92,8 @@ class TaskSpec(_Part):
     budget: Budget = Budget()
     rung: str | None = None
     """Pin one rung of the ladder by name instead of climbing."""
+    trunk: str | None = None
+    """Climb the rungs of one trunk on this one instead, at its own size; see `tenfold trunk ls`."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
 
     @field_validator("task", "dataset")
