@@ -35,15 +35,10 @@ class Answer:
     """Probability per class; for anomaly heads the one anomaly score."""
     unfit: str = ""
     """Why nobody should judge this picture; empty when it is fit."""
+    score: float = 0.0
+    """Good or bad: how bad; otherwise: how sure of the decision."""
     score_map: Float32[np.ndarray, "gh gw"] | None = None
     """Anomaly scores over the square canvas."""
-
-    @property
-    def score(self) -> float:
-        """Good or bad: how bad; otherwise: how sure of the decision."""
-        return (
-            max(self.scores) if len(self.scores) > 2 else float(self.scores[len(self.scores) - 1])
-        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,8 +59,13 @@ class LoadedHead:
     def answer_features(self, features: Float32[np.ndarray, "n views dim"]) -> list[Answer]:
         """Answers of a classify head."""
         probabilities = self.head.score(features)
+        is_binary = bool(self.manifest.thresholds) and not self.manifest.multi_label
         return [
-            Answer(decide(self.manifest, row), tuple(float(p) for p in row))
+            Answer(
+                decision=decide(self.manifest, row),
+                scores=tuple(float(p) for p in row),
+                score=float(row[-1] if is_binary else row.max()),
+            )
             for row in probabilities
         ]
 
@@ -75,10 +75,11 @@ class LoadedHead:
         reasons = self.gate.reasons(batch) if self.gate else [""] * len(batch)
         return [
             Answer(
-                UNFIT if reason else decide(self.manifest, np.array([score])),
-                (float(score),),
-                reason,
-                score_map,
+                decision=UNFIT if reason else decide(self.manifest, np.array([score])),
+                scores=(float(score),),
+                unfit=reason,
+                score=float(score),
+                score_map=score_map,
             )
             for score, score_map, reason in zip(scores.image, scores.maps, reasons, strict=True)
         ]

@@ -96,7 +96,7 @@ def test_a_folder_needs_no_task_file(tmp_path):
     assert batch.made[0].verdict.status != "accepted"
     assert "Escape is unproven" in batch.made[0].in_words
     (task_file,) = batch.task_files
-    assert parse(task_file.read_text(), where="file").kind == "anomaly"
+    assert parse(task_file.read_text(), where="file").task == "caps-anomaly"
 
 
 def test_what_cannot_be_made_says_what_to_do(line, tmp_path):

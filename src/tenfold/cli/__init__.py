@@ -6,7 +6,7 @@ import sys
 import typer
 
 from tenfold.cli import data, machine, models
-from tenfold.cli.output import report_error, stderr
+from tenfold.cli.output import report_error
 from tenfold.errors import TenfoldError
 
 app = typer.Typer(
@@ -27,6 +27,3 @@ def main() -> None:
         app()
     except TenfoldError as error:
         sys.exit(report_error(error, as_json="--json" in sys.argv))
-    except KeyboardInterrupt:
-        stderr.print("Interrupted; what was finished is kept. Run the same command to go on.")
-        sys.exit(130)

@@ -29,7 +29,8 @@ def make(
         list[str], typer.Argument(help="Task files (YAML), or one folder or CSV of pictures.")
     ],
     out: Annotated[
-        Path | None, typer.Option(help="Where the report goes; default: the workspace.")
+        Path | None,
+        typer.Option(help="The report: an .html file, or a folder; default: the workspace."),
     ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit 11 unless every verdict is `accepted`.")
@@ -65,6 +66,8 @@ def _print_batch(batch: "Batch") -> None:
     stdout.print(table)
     for made in batch.made:
         stdout.print(f"[bold]{escape(made.task)}[/]: {escape(made.in_words)}")
+        for step in made.verdict.next_steps:
+            stdout.print(f"  [dim]→[/] {escape(step)}")
     for name, path in batch.written:
         stdout.print(f"{name}: {escape(str(path))}", soft_wrap=True)
 
@@ -95,10 +98,11 @@ def predict(
         elif csv:
             sys.stdout.write(as_csv(rows))
         else:
-            table = Table("file", "answer", "score", "note")
+            table = Table("answer", "score", "note")
+            table.add_column("file", overflow="fold")
             for row in rows:
                 score = "" if row.score is None else f"{row.score:.4f}"
-                table.add_row(escape(row.path), escape(row.answer), score, escape(row.note))
+                table.add_row(escape(row.answer), score, escape(row.note), escape(row.path))
             stdout.print(table)
     if rows and all(row.answer == "error" for row in rows):
         raise DataError("none of the files could be read.", hint="The rows above say why.")
@@ -159,7 +163,9 @@ def export(
 
 def report(
     tasks: Annotated[list[str], typer.Argument(help="Tasks that were made.")],
-    out: Annotated[Path | None, typer.Option(help="File to write.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="An .html file, or a folder; default: the workspace.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Write the HTML report of made tasks again."""

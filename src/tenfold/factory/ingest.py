@@ -31,6 +31,8 @@ class Ingested:
     """What a task on it most likely is."""
     good: str | None
     """The label of the good ones, if there is one."""
+    several: bool
+    """Some sample has several labels."""
     labels: dict[str, int]
     splits: tuple[str, ...]
     """The source's own split names."""
@@ -102,6 +104,7 @@ def ingest(
         dataset=dataset,
         kind=guessed.kind,
         good=guessed.good,
+        several=any(len(image.row.labels) > 1 for image in kept),
         splits=tuple(sorted({image.row.split for image in kept if image.row.split})),
         labels=dict(Counter(label for image in kept for label in image.row.labels).most_common()),
         set_aside=tuple(set_aside),

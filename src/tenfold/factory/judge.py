@@ -21,6 +21,8 @@ from tenfold.specs.bar import Bar
 Status = Literal["accepted", "undecided", "refused", "taught"]
 Units = Sequence[tuple[str, str]]
 """Group and digest of each judged sample."""
+PRACTICAL_LABELS = 20_000
+"""More labels than this are no advice."""
 DEFAULT_ESCAPE, DEFAULT_OVERKILL, DEFAULT_ERROR = 0.05, 0.10, 0.05
 
 
@@ -290,7 +292,7 @@ def _sentences(
     status: Status, bounds: Sequence[Bound], bar: Bar, *, by_group: bool
 ) -> Iterable[str]:
     if status == "taught":
-        yield "Taught, not proven: too few judged samples for the bar, even without an error."
+        yield "Not proven: too few judged samples for the bar, even without an error."
     yield from (_sentence(b, bar) for b in bounds if b.limit is not None)
     if any(b.name == "escape" and not b.n for b in bounds):
         yield "Escape is unproven: no defect was there to judge. This speaks of overkill only."
@@ -335,7 +337,7 @@ def _next_steps(status: Status, asked: Sequence[Bound]) -> list[str]:
                 f"wrong labels, add samples{of} like those that went wrong, allow a higher rung, "
                 "or ask for less."
             )
-        elif bound.more is not None:
+        elif bound.more is not None and bound.more <= PRACTICAL_LABELS:
             steps.append(
                 f"Label about {bound.more:,} more {what}{of}: that decides with 80 % power if the "
                 f"rate seen ({bound.rate:.1%}) holds. Judge gets only its share of new samples."

@@ -18,6 +18,7 @@ from tenfold.factory.judge import Verdict
 from tenfold.factory.ladder import Rung, rungs_for
 from tenfold.factory.plan import Plan, plan
 from tenfold.factory.register import judged_sizes, model_id, register
+from tenfold.factory.report.words import percent, percent_up
 from tenfold.factory.reporting import write_report
 from tenfold.runtime import Runtime
 from tenfold.specs import task as tasks
@@ -46,14 +47,14 @@ class Made:
     def proof(self) -> list[str]:
         """One short line for each bound that was asked."""
         return [
-            f"{b.name} {b.errors}/{b.n}, ≤ {b.upper:.1%} (bar {b.limit:.1%})"
+            f"{b.name} {b.errors}/{b.n}, ≤ {percent_up(b.upper)} (bar {percent(b.limit)})"
             for b in self.verdict.bounds
             if b.limit is not None
         ]
 
     @property
     def in_words(self) -> str:
-        return " ".join([f"{self.verdict.status.capitalize()}.", *self.verdict.sentences])
+        return " ".join([f"{self.verdict.status.capitalize()}:", *self.verdict.sentences])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -155,7 +156,8 @@ def make_all(
         made.append(make(workspace, planned, runtime=runtime, progress=progress))
         if progress and len(plans) > 1:
             progress("tasks", done + 1, len(plans))
-    seconds = {"embed": embedded.seconds, "all": time.perf_counter() - began}
+    total = time.perf_counter() - began
+    seconds = {"embed": embedded.seconds, "the rest": total - embedded.seconds}
     report = write_report(workspace, names, out=out, seconds=seconds)
     return Batch(tuple(made), report, understood, task_files, seconds)
 
@@ -284,6 +286,7 @@ def _specs(
         good=made.good,
         labels=list(made.labels),
         splits=made.splits,
+        several=made.several,
     )
     path = workspace.settings.home / "tasks" / f"{default_name(source)}.yaml"
     write_bytes(path, f"# {made.dataset.understood}\n{spec.to_yaml()}".encode())

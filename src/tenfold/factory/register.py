@@ -1,6 +1,7 @@
 """From a trial to a registered model: package, parity gate, verdict, evidence, look."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -31,7 +32,7 @@ from tenfold.factory.plan import CODE_VERSION, Plan
 from tenfold.formats.pixels import decode
 from tenfold.packages import Golden, HeadSpec, Manifest, Package, Packs
 from tenfold.runtime import UNFIT, Answer, LoadedHead, Runtime, check_goldens
-from tenfold.values import fingerprint
+from tenfold.values import Split, fingerprint
 from tenfold.workspace import Workspace
 
 GOLDENS = 8
@@ -177,6 +178,7 @@ def _package(plan: Plan, trial: Trial) -> Package:
             "snapshot": plan.snapshot.id,
             "question": plan.question_key,
             "rung": trial.rung.name,
+            "splits": _split_counts(plan),
             "seed": plan.spec.seed,
         },
         licences={given.trunk: licences[given.trunk] for given in plan.inputs(trial.rung)},
@@ -184,6 +186,16 @@ def _package(plan: Plan, trial: Trial) -> Package:
     )
     gate: dict[str, Any] = trial.gate.arrays() if trial.gate else {}
     return Package(manifest, head=trial.head.arrays(), gate=gate)
+
+
+def _split_counts(plan: Plan) -> dict[str, dict[str, int]]:
+    """Samples of each answer in each split."""
+    truth = plan.cohort.truth
+    roles: tuple[Split, ...] = ("fit", "calibrate", "judge")
+    counted = {
+        role: Counter(truth[row] or "none" for row in plan.splits.where(role)) for role in roles
+    }
+    return {role: dict(sorted(found.items())) for role, found in counted.items()}
 
 
 def _answers(

@@ -73,6 +73,8 @@ def write_report(
 ) -> Path:
     """One self-contained HTML page about the newest make of every task; returns its path.
 
+    `out` is a file that ends in .html, or a folder.
+
     Raises:
         NotFound: a task was never made.
     """
@@ -86,7 +88,8 @@ def write_report(
         seconds=seconds or {},
     )
     name = tasks[0] if len(tasks) == 1 else f"{makes[0].dataset}-{len(tasks)}-tasks"
-    path = (out or workspace.reports_folder) / f"{name}.html"
+    path = out or workspace.reports_folder
+    path = path if path.suffix == ".html" else path / f"{name}.html"
     write_bytes(path, render(data).encode())
     return path
 
@@ -129,7 +132,7 @@ def model_report(workspace: Workspace, make: Make) -> ModelReport:
         verdict=_verdict_lines(verdict),
         lineage=_lineage(model, manifest),
         measures=_measures(judged, manifest, is_binary=is_binary),
-        splits=_splits(evidence),
+        splits=tuple(SplitLine(n, found) for n, found in manifest.lineage["splits"].items()),
         scores=_judged_scores(judged, manifest) if is_binary else None,
         confusion=None if is_binary or manifest.multi_label else _confusion(judged, manifest),
         classes=_class_lines(verdict) if manifest.multi_label else (),
@@ -253,13 +256,6 @@ def _confusion(judged: Judged, manifest: packages.Manifest) -> Confusion:
 def _class_lines(verdict: Verdict) -> tuple[ClassLine, ...]:
     each = [b for b in verdict.bounds if b.name.startswith("miss ")]
     return tuple(ClassLine(b.of, b.n, b.errors, 0) for b in each)
-
-
-def _splits(evidence: Sequence[EvidenceRow]) -> tuple[SplitLine, ...]:
-    counts: dict[str, Counter[str]] = {"calibrate": Counter(), "judge": Counter()}
-    for row in evidence:
-        counts[row.split][row.label or "none"] += 1
-    return tuple(SplitLine(name, dict(found)) for name, found in counts.items())
 
 
 def _mistakes(judged: Judged, manifest: packages.Manifest) -> list[int]:

@@ -136,19 +136,28 @@ class TaskSpec(_Part):
 
 
 def propose(
-    dataset: str, kind: Kind, *, good: str | None, labels: Sequence[str], splits: Collection[str]
+    dataset: str,
+    kind: Kind,
+    *,
+    good: str | None,
+    labels: Sequence[str],
+    splits: Collection[str],
+    several: bool = False,
 ) -> TaskSpec:
     """The task a person most likely means who gives pictures and nothing else.
 
-    `good` is the label of the good ones, if there is one; `splits` the dataset's own split names.
+    `good` is the label of the good ones, if there is one; `splits` the dataset's own split names;
+    `several` says that a sample may have several labels.
     """
     has_bad = any(label != good for label in labels)
     stored: dict[str, Split] = {n: s for n, s in STORED_SPLITS.items() if n in splits}
     return TaskSpec(
-        task=dataset,
+        task=f"{dataset}-{kind}",
         kind=kind,
         dataset=dataset,
-        question=Question(negative=(good,)) if good is not None else Question(),
+        question=(
+            Question(negative=(good,)) if good is not None else Question(multi_label=several)
+        ),
         bar=(
             Bar(error=0.05)
             if good is None
@@ -158,13 +167,14 @@ def propose(
     )
 
 
-def load(path: Path) -> TaskSpec:
+def load(path: Path | str) -> TaskSpec:
     """The task in a YAML file.
 
     Raises:
         NotFound: there is no such file.
         SpecError: names the file and line of what is wrong.
     """
+    path = Path(path).expanduser()
     try:
         text = path.read_text(encoding="utf-8")
     except (FileNotFoundError, IsADirectoryError) as error:
