@@ -46,6 +46,7 @@ THREE_TRUNKS = (
     FeatureInput("efficientnet_lite0", 448),
 )
 """Different networks at different sizes err differently; 448 px shows what is thin."""
+FINE_GAUSSIAN = {"dim": 200, "rank": 28}  # 3.7 MB, where the plain one takes 1.2
 LETTERBOX_260 = FeatureInput("efficientnet_lite2", 260, "letterbox")
 LETTERBOX_384 = FeatureInput("efficientnet_lite2", 384, "letterbox")
 
@@ -65,7 +66,11 @@ LADDERS: dict[Kind, tuple[Rung, ...]] = {
     "anomaly": (
         Rung("subspace", "anomaly_subspace", inputs=(LETTERBOX_260,)),
         Rung("gaussian", "anomaly_gaussian", {"grid": 17}, inputs=(LETTERBOX_260,)),
-        Rung("gaussian_384", "anomaly_gaussian", {"grid": 24}, inputs=(LETTERBOX_384,)),
+        Rung("gaussian_384", "anomaly_gaussian", inputs=(LETTERBOX_384,)),
+        Rung("gaussian_views", "anomaly_gaussian", inputs=(LETTERBOX_384,), needs_symmetry=True),
+        Rung("gaussian_fine", "anomaly_gaussian", FINE_GAUSSIAN, inputs=(LETTERBOX_384,)),
+        Rung("memory_384", "anomaly_memory", {"grid": 24}, inputs=(LETTERBOX_384,)),
+        Rung("blend_384", "anomaly_blend", inputs=(LETTERBOX_384,)),
     ),
 }
 """Cheapest first."""

@@ -35,6 +35,9 @@ RIDGE = 0.01
 """Added to the eigenvalues of the shared correlation matrix, whose mean is 1."""
 SPARE_DIRECTIONS = 8
 ITERATIONS = 4
+CELLS_AT_ONCE = 64
+LEAST_NOISE = 1e-3
+"""Variance, where 1 is the shared one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,8 +237,24 @@ def _tallied(tally: _Tally, space: _Space, batches: Source) -> _Tally:
 
 
 def _compacted(space: _Space, tally: _Tally) -> PositionGaussianScorer:
-    """Means and probabilistic PCA per cell, both drawn towards what all cells share."""
-    prior, dim = space.recipe.prior, tally.total.shape[1]
+    """Means and probabilistic PCA per cell, a few cells at a time: squares are the big part."""
+    pieces = [
+        _compact_cells(
+            _Tally(tally.count[some], tally.total[some], tally.squares[some]), space.recipe
+        )
+        for some in (
+            slice(at, at + CELLS_AT_ONCE) for at in range(0, len(tally.count), CELLS_AT_ONCE)
+        )
+    ]
+    mean, steps, sizes, variance, noise = (
+        np.concatenate(some) for some in zip(*pieces, strict=True)
+    )
+    return PositionGaussianScorer(space, tally.count, mean, steps, sizes, variance, noise)
+
+
+def _compact_cells(tally: _Tally, recipe: PositionGaussian) -> tuple[np.ndarray, ...]:
+    """Mean, steps, sizes, variance and noise; drawn towards what all cells share."""
+    prior, dim = recipe.prior, tally.total.shape[1]
     weight = (tally.count + prior)[:, None, None]
     mean = (tally.total / weight[:, :, 0]).astype(np.float16)
     used = mean.astype(np.float32)
@@ -243,15 +262,14 @@ def _compacted(space: _Space, tally: _Tally) -> PositionGaussianScorer:
     between = tally.count[:, None, None] * used[:, :, None] * used[:, None, :]
     scatter = tally.squares - cross - cross.transpose(0, 2, 1) + between
     covariance = (scatter + prior * np.eye(dim, dtype=np.float32)) / weight
-    rank = min(space.recipe.rank, dim - 1)
+    rank = min(recipe.rank, dim - 1)
     variance, directions = _leading(covariance, rank)
     whole = np.trace(covariance, axis1=1, axis2=2)
-    noise = np.maximum((whole - variance.sum(1)) / (dim - rank), 1e-3).astype(np.float32)
+    noise = np.maximum((whole - variance.sum(1)) / (dim - rank), LEAST_NOISE).astype(np.float32)
     sizes = np.maximum(np.abs(directions).max(2), 1e-6).astype(np.float16)
     ratio = directions / sizes.astype(np.float32)[:, :, None]
     steps = np.clip(np.rint(ratio * 127), -127, 127).astype(np.int8)
-    variance = np.maximum(variance, noise[:, None]).astype(np.float32)
-    return PositionGaussianScorer(space, tally.count, mean, steps, sizes, variance, noise)
+    return mean, steps, sizes, np.maximum(variance, noise[:, None]).astype(np.float32), noise
 
 
 def _leading(

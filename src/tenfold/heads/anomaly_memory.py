@@ -53,7 +53,7 @@ class NearestMemory:
     """Most principal features per patch."""
     capacity: int = 3000
     """Most patches remembered; the head takes 2 * dim * capacity bytes."""
-    top_share: float = 0.1
+    top_share: float = 0.03
     """Share of the cells that makes the image's score, in (0, 1]."""
 
     def fit(self, batches: Source, *, rng: np.random.Generator) -> "NearestMemoryScorer":
