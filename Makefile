@@ -32,14 +32,14 @@ demo: setup  ## real solar cells in, six judged models and a report out
 	TENFOLD_HOME=$(DEMO_HOME) sh examples/elpv/demo.sh $(BIN)/tenfold
 
 test: setup-test debian  ## everything but the long runs
-	$(BIN)/pytest -n 2 -m "not slow"
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not slow"
 
 check: setup-test  ## what every commit must pass
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/pyright
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n 2 -m "not slow"
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not slow"
 
 bench: setup-test  ## every number in the docs, on real data
 	$(BIN)/python benchmarks/run_all.py

@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
+from threadpoolctl import threadpool_limits
 
 import tenfold
 from tenfold.workspace import Workspace
@@ -39,6 +40,13 @@ def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     for name in [name for name in os.environ if name.startswith("TENFOLD_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("TENFOLD_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_blas_thread() -> Iterator[None]:
+    """Two test workers on two cores: more threads would only wait for each other."""
+    with threadpool_limits(1, user_api="blas"):
+        yield
 
 
 @pytest.fixture(scope="session")

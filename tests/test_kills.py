@@ -81,7 +81,7 @@ def test_killed_runs_end_in_the_registry_of_a_quiet_run(tmp_path, kills):
     tasks = []
     for name, text in TASKS.items():
         tasks.append(tmp_path / f"{name}.yaml")
-        budget = "budget: {rungs: 2}\n" if kills > 2 else "budget: {rungs: 1}\n"
+        budget = f"budget: {{rungs: {2 if kills > 2 else 1}}}\n"
         tasks[-1].write_text(f"task: {name}\ndataset: cells\n{text}{budget}")
     began = time.monotonic()
     for command in commands(folder, tasks):

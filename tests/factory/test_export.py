@@ -13,6 +13,8 @@ from tenfold.formats.pixels import decode
 from tenfold.onnx_graph import GraphParts
 from tenfold.trunks.canvas import canvas, turned
 
+pytestmark = pytest.mark.xdist_group("line")  # one worker makes the line
+
 ALONE = """
 import os, sys
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"

@@ -18,6 +18,8 @@ from tenfold.factory.plan import plan
 from tenfold.packages import of_model
 from tenfold.specs.task import parse
 
+pytestmark = pytest.mark.xdist_group("line")  # one worker makes the line
+
 
 def spec_of(line, task):
     return parse(models.make_of(line.scope, task).spec, where="catalog")

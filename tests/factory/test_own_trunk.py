@@ -12,6 +12,8 @@ from tenfold.factory.plan import plan
 from tenfold.specs.task import parse
 from tenfold.trunks.user_onnx import add_onnx
 
+pytestmark = pytest.mark.xdist_group("line")  # one worker makes the line
+
 YAML = """
 name: tiny
 licence: CC0

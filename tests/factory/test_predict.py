@@ -9,6 +9,8 @@ from tenfold.errors import IntegrityError, NotFound, Unsupported
 from tenfold.factory.evidence import read
 from tenfold.factory.predict import as_csv
 
+pytestmark = pytest.mark.xdist_group("line")  # one worker makes the line
+
 
 def test_answers_keep_their_order_and_bad_files_are_rows(line, cells, tmp_path):
     files = sorted((cells / "good").iterdir())[:3]

@@ -13,6 +13,8 @@ from scipy.special import bdtr, betainccinv, betaincinv
 
 from tenfold.errors import DataError
 
+ZIGZAG = 64
+"""Up to so many samples one more may prove less than one fewer, so each number is tried."""
 MOST_LABELS = 1_000_000
 """More labels than this are as good as hopeless."""
 
@@ -59,12 +61,15 @@ def labels_needed(rate: float, *, limit: float, alpha: float, power: float = 0.8
     """
     if rate >= limit:
         return None
-    low, high = 0, 1
+    few = (n for n in range(1, ZIGZAG + 1) if _decides(n, rate, limit, alpha, power))
+    if (least := next(few, None)) is not None:
+        return least
+    low, high = ZIGZAG, 2 * ZIGZAG
     while not _decides(high, rate, limit, alpha, power):
         low, high = high, 2 * high
         if high > MOST_LABELS:
             return None
-    while high - low > 1:  # not monotone in single steps, but close: then walk to the next success
+    while high - low > 1:  # nearly monotone up here
         middle = (low + high) // 2
         low, high = (low, middle) if _decides(middle, rate, limit, alpha, power) else (middle, high)
     return high
