@@ -37,7 +37,7 @@ class FourierMachine:
     """Waves, 64 .. 65,536; each costs two bytes per class."""
     width: float = 0.9
     """Of the kernel, over the root mean square distance of a sample to the mean, 0.1 .. 10."""
-    straight: float = 0.5
+    straight: float = 0.25
     """Share of the kernel that is linear, 0 .. 1: exact where the waves are only close."""
     relevance: float = 0.5
     """How much more features count that follow the classes: 0 all alike .. 1 in proportion."""
