@@ -157,7 +157,7 @@ class PositionGaussianScorer:
         covariance = even + own.transpose(0, 2, 1) @ own
         total = (count[:, :, 0] + prior) * mean
         scatter = (count + prior) * covariance - prior * np.eye(dim, dtype=np.float32)
-        squares = scatter + total[:, :, None] * mean[:, None, :]
+        squares = scatter + (count + 2 * prior) * mean[:, :, None] * mean[:, None, :]
         known = _Tally(self.count, total, squares.astype(np.float32))
         return _compacted(self.space, _tallied(known, self.space, batches))
 

@@ -24,7 +24,7 @@ BLURRED = 0.6
 """Sharpness that is left, as a share of the softest good picture's; and, so that dim light is not
 mistaken for blur, `BLURRED_FOR_ITS_CONTRAST` of the usual sharpness for the same contrast."""
 BLURRED_FOR_ITS_CONTRAST = 0.7
-OTHER_SCENE = 1.3
+OTHER_SCENE = 1.45
 """Distance to the usual picture, over that of the oddest good picture."""
 LEAST_SCENE_DISTANCE = 0.05
 """A limit for few or equal good pictures, in cosine distance."""
