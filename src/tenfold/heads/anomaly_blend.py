@@ -34,7 +34,7 @@ class Blend:
     """Names in `tenfold.heads.HEADS`."""
     strides: tuple[int, ...] = (8, 16, 32)
     """Maps to read, in pixels per cell."""
-    grid: int = 24
+    grid: int = 20
     """Cells a side of the score map."""
     top_share: float = 0.03
     """Share of the cells that makes the image's score, in (0, 1]."""

@@ -46,12 +46,13 @@ class PositionGaussian:
 
     strides: tuple[int, ...] = (8, 16, 32)
     """Maps to read, in pixels per cell."""
-    grid: int = 24
+    grid: int = 20
     """Cells a side of the score map."""
     dim: int = 100
     """Most whitened features per patch."""
-    rank: int = 16
-    """Own directions per position; the head takes about grid² * dim * (rank + 2) bytes."""
+    rank: int = 24
+    """Own directions per position; the head takes about grid² * dim * (rank + 2) bytes. On magnetic
+    tiles 24 of 100 lose 0.001 image AUROC against all, 16 lose 0.007."""
     prior: float = 10.0
     """How many pictures the shared covariance counts for at each position."""
     top_share: float = 0.03
