@@ -4,7 +4,7 @@ from scipy import optimize
 from scipy.special import expit
 
 from tenfold.heads.dual import PENALTIES, fit_dual, platt, walk
-from tenfold.heads.logistic import fit_sigmoid, fit_softmax
+from tenfold.heads.logistic import fit_sigmoid, fit_squares
 
 RNG = np.random.default_rng(0)
 POINTS = RNG.normal(size=(80, 6)).astype(np.float32)
@@ -34,13 +34,15 @@ def test_leave_one_out_logits_are_those_of_real_refits():
         assert fitted.loo_logits[i] == pytest.approx(truth, rel=0.1, abs=0.1)
 
 
-def test_softmax_of_two_classes_is_the_sigmoid():
+def test_least_squares_leave_one_out_scores_are_exact():
     targets = np.stack([1 - LABELS, LABELS], axis=1)
-    slopes, bias = fit_softmax(POINTS, targets, ONES, penalty=0.2)  # each half pays its half
-    logits = POINTS @ (slopes[:, 1] - slopes[:, 0]) + bias[1] - bias[0]
-    sigmoid = fit_sigmoid(POINTS @ POINTS.T, LABELS, ONES, penalty=0.1)
-    ours = POINTS @ (POINTS.T @ sigmoid.coefficients) + sigmoid.bias
-    np.testing.assert_allclose(expit(logits), expit(ours), atol=0.02)
+    weights = np.linspace(0.5, 1.5, 80).astype(np.float32)
+    fitted = fit_squares(GRAM, targets, weights, penalty=0.3)
+    for i in range(0, 80, 8):
+        rest = np.arange(80) != i
+        refit = fit_squares(GRAM[np.ix_(rest, rest)], targets[rest], weights[rest], penalty=0.3)
+        truth = GRAM[i, rest] @ refit.coefficients + refit.bias
+        np.testing.assert_allclose(fitted.loo_scores[i], truth, atol=1e-3)
 
 
 def test_platt_undoes_a_boast():
@@ -63,9 +65,8 @@ def test_walk_stops_in_the_valley_and_fits_each_penalty_once():
     assert len(seen) == len(set(seen)) < len(PENALTIES)
 
 
-def test_samples_listed_twice_do_not_break_the_softmax_fit():
+def test_samples_listed_twice_do_not_break_the_fit():
     gram = np.tile(GRAM[:30, :30], (2, 2))
     targets = np.tile(np.eye(3, dtype=np.float32)[np.arange(30) % 3], (2, 1))
-    rng = np.random.default_rng(0)
-    dual = fit_dual(gram, targets, multi_label=False, balance=0.0, rng=rng)
+    dual = fit_dual(gram, targets, multi_label=False, balance=0.0)
     assert np.isfinite(dual.coefficients).all()

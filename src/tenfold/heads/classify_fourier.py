@@ -79,7 +79,7 @@ class FourierMachine:
             own = blocks[i] @ blocks[i].T
             sizes[i] /= float(np.trace(own) / len(own)) + 1e-12
             gram += np.float32(sizes[i]) * own
-        dual = fit_dual(gram, targets, multi_label=self.multi_label, balance=self.balance, rng=rng)
+        dual = fit_dual(gram, targets, multi_label=self.multi_label, balance=self.balance)
         weights = [
             Weights.rounded(size * (block.T @ dual.coefficients))
             for size, block in zip(sizes, blocks, strict=True)

@@ -1,4 +1,5 @@
-"""Linear classify head: logistic or softmax regression on pooled features.
+"""Linear classify head: logistic regression (three classes or more: least squares) on pooled
+features.
 
 First rung of the ladder. Views are averaged as signed square roots and standardised; sources are
 cited in `roots`, `dual` and `logistic`.
@@ -54,7 +55,6 @@ class LinearProbe:
             targets,
             multi_label=self.multi_label,
             balance=self.balance,
-            rng=rng,
         )
         weights = (standard.T @ dual.coefficients) * scale[:, None]
         link = Link.of(targets.shape[1], multi_label=self.multi_label)

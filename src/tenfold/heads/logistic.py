@@ -1,8 +1,8 @@
-"""Penalised logistic and softmax regression in the dual: all they see of the features is a Gram
-matrix, so a fit costs a few factorisations of n × n, however long the features are.
+"""Penalised logistic regression and least squares in the dual: all they see of the features is a
+Gram matrix, so a fit costs a few factorisations of n × n, however long the features are.
 
-The loss is the weighted sum of log losses plus penalty / 2 times the squared norm of the weights;
-the bias is free.
+The loss is the weighted sum of log losses plus penalty / 2 times the squared norm of the weights
+(least squares: half the squares); the bias is free.
 
 Source: Rasmussen & Williams 2006, "Gaussian Processes for Machine Learning", algorithm 3.1 (the
 stable form of the Newton step); Cawley & Talbot 2008, "Efficient approximate leave-one-out
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Float32
-from scipy import linalg, optimize
-from scipy.special import expit, log_softmax
+from scipy import linalg
+from scipy.special import expit
 
 MAX_STEPS = 12
 SETTLED = 0.02  # largest change of a logit that still counts as movement
@@ -30,6 +30,15 @@ class Sigmoid:
     bias: float
     loo_logits: Float32[np.ndarray, " n"]
     """What each sample's logit would be, had the fit not seen it (to first order)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Squares:
+    """Outputs, one per class. A new sample scores its Gram row @ `coefficients` + `bias`."""
+
+    coefficients: Float32[np.ndarray, "n classes"]
+    bias: Float32[np.ndarray, " classes"]
+    loo_scores: Float32[np.ndarray, "n classes"]
 
 
 def fit_sigmoid(
@@ -55,35 +64,24 @@ def fit_sigmoid(
     return Sigmoid(coefficients, bias, last.left_out(coefficients))
 
 
-def fit_softmax(
-    roots: Float32[np.ndarray, "n rank"],
+def fit_squares(
+    gram: Float32[np.ndarray, "n n"],
     targets: Float32[np.ndarray, "n classes"],
     weights: Float32[np.ndarray, " n"],
     *,
     penalty: float,
-) -> tuple[Float32[np.ndarray, "rank classes"], Float32[np.ndarray, " classes"]]:
-    """Softmax regression by L-BFGS on `roots`, whose Gram matrix is the kernel.
-
-    Returns weights and bias.
-    """
-    n, rank = roots.shape
-    classes = targets.shape[1]
-
-    def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        table = flat.reshape(rank + 1, classes)
-        slopes = table[:-1].astype(np.float32)
-        logs = log_softmax(roots @ slopes + table[-1].astype(np.float32), axis=1)
-        pull = (np.exp(logs) - targets) * weights[:, None]
-        value = -float(((targets * logs).sum(axis=1) * weights).sum())
-        value += penalty / 2 * float(np.square(table[:-1]).sum())
-        slope = np.vstack([roots.T @ pull + penalty * slopes, pull.sum(axis=0)])
-        return value / n, slope.astype(np.float64).ravel() / n
-
-    start = np.zeros((rank + 1) * classes)
-    options = {"maxiter": 60, "maxcor": 10, "ftol": 1e-5, "gtol": 1e-6}
-    best = optimize.minimize(loss, start, jac=True, method="L-BFGS-B", options=options)
-    table = best.x.reshape(rank + 1, classes).astype(np.float32)
-    return table[:-1], table[-1]
+) -> Squares:
+    """Least squares of all classes at once: one factorisation, exact leave-one-out scores."""
+    system = gram.copy()
+    system[np.diag_indices_from(system)] += np.float32(penalty) / weights
+    factor = linalg.cholesky(system, lower=True, overwrite_a=True, check_finite=False)
+    ones = np.ones((len(gram), 1), np.float32)
+    solved = linalg.cho_solve((factor, True), np.hstack([ones, targets]), check_finite=False)
+    share = solved[:, :1] / solved[:, 0].sum()
+    bias = solved[:, 1:].sum(axis=0) / solved[:, 0].sum()
+    coefficients = solved[:, 1:] - solved[:, :1] * bias
+    diagonal = _inverse_diagonal(factor)[:, None] - solved[:, :1] * share
+    return Squares(coefficients, bias, targets - coefficients / diagonal)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,10 +97,15 @@ class _Newton:
 
     def left_out(self, coefficients: np.ndarray) -> Float32[np.ndarray, " n"]:
         """Leave-one-out logits: Cawley & Talbot 2008, eq. 13, with the bias profiled out."""
-        (potri,) = linalg.get_lapack_funcs(("potri",), (self.factor,))
-        inverse, _ = potri(self.factor, lower=1)
-        diagonal = np.square(self.s) * np.diag(inverse) - self.ones**2 / self.ones.sum()
+        inverse = _inverse_diagonal(self.factor)
+        diagonal = np.square(self.s) * inverse - self.ones**2 / self.ones.sum()
         return (self.response - coefficients / diagonal).astype(np.float32)
+
+
+def _inverse_diagonal(factor: np.ndarray) -> np.ndarray:
+    """Diagonal of the inverse of the matrix with this lower Cholesky factor."""
+    (potri,) = linalg.get_lapack_funcs(("potri",), (factor,))
+    return np.diag(potri(factor, lower=1)[0])
 
 
 def _newton(
