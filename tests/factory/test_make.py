@@ -120,6 +120,37 @@ def test_what_cannot_be_made_says_what_to_do(line, tmp_path):
         make_all(line, [str(tmp_path / "a.yaml"), str(tmp_path)])
 
 
+def test_too_few_pictures_are_told_before_anything_is_embedded(tmp_path):
+    folder = write_cells(tmp_path / "few", good=1, bad=1)
+    with (
+        tenfold.opened(tmp_path / "home") as workspace,
+        pytest.raises(DataError, match=r"leave no 'good' for calibrate.*Add samples of 'good'"),
+    ):
+        make_all(workspace, [str(folder)])
+
+
+def test_a_table_with_few_lots_is_made_and_one_lot_is_refused(tmp_path, cells):
+    files = [*sorted((cells / "good").iterdir())[:24], *sorted((cells / "cracked").iterdir())[:24]]
+    for lots in (8, 1):
+        lines = [f"{file},{file.parent.name},lot{i % lots}" for i, file in enumerate(files)]
+        (tmp_path / f"lots{lots}.csv").write_text("\n".join(["path,label,group", *lines]))
+    spec = parse(
+        "task: lots\ndataset: lots8\nquestion: {positive: [cracked]}\nrung: linear\n", where="t"
+    )
+    with tenfold.opened(tmp_path / "home") as workspace:
+        tenfold.ingest(workspace, tmp_path / "lots8.csv")
+        assert tenfold.make(workspace, plan(workspace, spec)).verdict.by_group
+        tenfold.ingest(workspace, tmp_path / "lots1.csv")
+        with pytest.raises(DataError, match="from other groups"):
+            plan(workspace, spec.model_copy(update={"dataset": "lots1"}))
+
+
+def test_a_bar_on_an_unknown_class_is_told_when_planned(line):
+    text = "task: x\ndataset: cells\nbar: {miss: {zork: 0.1}}\n"
+    with pytest.raises(SpecError, match=r"names 'zork'; the classes are cracked, good"):
+        plan(line, parse(text, where="task"))
+
+
 def test_reproduce_gives_the_same_bytes(line):
     outcome = tenfold.reproduce(line, "classify-cells")
     assert outcome.bytes_equal

@@ -1,5 +1,6 @@
 import csv
 import io
+import os
 
 import pytest
 
@@ -16,11 +17,13 @@ def test_answers_keep_their_order_and_bad_files_are_rows(line, cells, tmp_path):
     files = sorted((cells / "good").iterdir())[:3]
     (tmp_path / "empty.png").write_bytes(b"")
     asked = [str(files[2]), str(tmp_path / "empty.png"), str(files[0]), str(tmp_path / "../none*")]
-    with pytest.raises(NotFound, match="nothing matches"):
-        list(tenfold.predict(line, "classify-cells", asked))
-    rows = list(tenfold.predict(line, "classify-cells", asked[:3]))
-    assert [row.path for row in rows] == asked[:3]
-    assert [row.answer == "error" for row in rows] == [False, True, False]
+    os.mkfifo(tmp_path / "pipe.png")
+    asked.append(str(tmp_path / "pipe.png"))
+    rows = list(tenfold.predict(line, "classify-cells", asked))
+    assert [row.path for row in rows] == asked
+    assert [row.answer == "error" for row in rows] == [False, True, False, True, True]
+    with pytest.raises(NotFound, match="nothing is there"):
+        list(tenfold.predict(line, "classify-cells", asked[3:]))
     table = list(csv.DictReader(io.StringIO(as_csv(rows))))
     assert "empty" in table[1]["note"]
     assert set(rows[0].scores) == {"good", "cracked"}

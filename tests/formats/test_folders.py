@@ -67,6 +67,7 @@ def test_nothing_is_dropped_in_silence(tree):
     rows = read(source)
     reasons = {path: row.reason for path, row in rows.items() if isinstance(row, Rejected)}
     assert reasons == {
+        "ok/.hidden.png": "hidden",
         "ok/notes.txt": "not-an-image",
         "ok/gone.png": "missing",
         "ok/round": "link-loop",

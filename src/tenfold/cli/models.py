@@ -105,7 +105,7 @@ def predict(
                 table.add_row(escape(row.answer), score, escape(row.note), escape(row.path))
             stdout.print(table)
     if rows and all(row.answer == "error" for row in rows):
-        raise DataError("none of the files could be read.", hint="The rows above say why.")
+        sys.exit(output.EXIT_CODES[DataError])  # the rows say why
 
 
 def reproduce(model: Model, json: Json = False) -> None:

@@ -49,11 +49,20 @@ def gather(spec: TaskSpec, items: Sequence[Item]) -> Cohort:
     asked = [item for item in items if _is_meant(spec, item)]
     if not asked:
         raise DataError(
-            f"no sample of {spec.dataset!r} matches `where` {spec.question.where!r}.",
+            f"no sample of {spec.dataset!r} matches `where` {dict(spec.question.where)}.",
             where=f"task {spec.task}",
             hint=f"`tenfold show {spec.dataset}` lists the attributes there are.",
         )
     answers = [_labels(spec, item) for item in asked]
+    if not any(answers):
+        raise DataError(
+            f"no sample has the attribute {spec.question.label!r}; there are "
+            f"{', '.join(sorted({n for item in asked for n in item.attributes})) or 'none'}."
+            if spec.question.label
+            else "no sample has a label.",
+            where=f"task {spec.task}, question",
+            hint="Correct `question.label`, or give labels.",
+        )
     if spec.question.multi_label:
         return _of_many(spec, asked, answers)
     if spec.kind == "anomaly" or spec.question.positive or spec.question.negative:

@@ -26,8 +26,9 @@ from tenfold.trunks import load_trunk
 from tenfold.values import Progress
 from tenfold.workspace import Workspace
 
-ONNX_TOLERANCE = 2e-3
-"""Largest difference of golden scores to our own runtime in fp32, relative to max(1, score)."""
+ONNX_TOLERANCE = 1e-2
+"""Largest difference of golden scores to our own runtime in fp32, relative to max(1, score): the
+two resize alike up to two grey levels."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int
 from threadpoolctl import threadpool_limits
 
+from tenfold.errors import DataError
 from tenfold.factory import feed
 from tenfold.factory.calibrate import threshold
 from tenfold.factory.judge import Count, counts_classes, counts_good_bad
@@ -68,12 +69,26 @@ def _fit_classify(
     targets = plan.cohort.targets[rows]
     n = len(fit_rows)
     head = made.fit(features[:n], targets[:n], rng=_rng(plan))
-    groups = _groups(plan, fit_rows)
-    inside = cross_validate(
-        made, features[:n], targets[:n], groups=groups, folds=FOLDS, rng=_rng(plan)
-    )
+    inside = _inside(plan, made, features[:n], fit_rows)
+    if inside is None:  # too few groups to hold any out: calibrate alone tells
+        return head, None, head.score(features[n:]), rows[n:]
     scores = np.concatenate([inside, head.score(features[n:])]) if n < len(rows) else inside
     return head, None, scores, rows
+
+
+def _inside(
+    plan: Plan, made: Any, features: Float32[np.ndarray, "n views dim"], rows: Sequence[int]
+) -> Float32[np.ndarray, "n classes"] | None:
+    """Out-of-fold scores of the fit split, in as many folds as its groups can fill."""
+    groups, targets = _groups(plan, rows), plan.cohort.targets[rows]
+    for folds in range(min(FOLDS, len(np.unique(groups))), 1, -1):
+        try:
+            return cross_validate(
+                made, features, targets, groups=groups, folds=folds, rng=_rng(plan)
+            )
+        except DataError:  # some fold held all there is of a class
+            continue
+    return None
 
 
 def _groups(plan: Plan, rows: Sequence[int]) -> Int[np.ndarray, " n"]:

@@ -8,7 +8,7 @@ from typing import Any
 from tenfold.catalog import datasets, questions, snapshots
 from tenfold.catalog.datasets import Item
 from tenfold.catalog.snapshots import Snapshot
-from tenfold.errors import NotFound
+from tenfold.errors import DataError, NotFound, SpecError
 from tenfold.factory.cohort import Cohort, gather, spelt
 from tenfold.factory.judge import Lineage, lineage
 from tenfold.factory.ladder import Rung, on_trunk, rungs_for
@@ -115,16 +115,24 @@ def _planned(
     workspace: Workspace, spec: TaskSpec, snapshot: Snapshot, items: Sequence[Item]
 ) -> Plan:
     cohort = gather(spec, items)
+    unknown = sorted(set(spec.bar.miss) - set(cohort.classes))
+    if unknown:
+        raise SpecError(
+            f"bar.miss names {unknown[0]!r}; the classes are {', '.join(cohort.classes)}.",
+            where=f"task {spec.task}",
+        )
     one_way = spelt(spec, items)
     spent = questions.spent(workspace.scope, one_way.question_key)
     before = lineage(spent, frozenset(cohort.samples))
     rungs = _rungs(spec)
+    splits = split(one_way, cohort, Known(before.judge, before.fit))
+    _check_enough(spec, cohort, splits)
     return Plan(
         spec=spec,
         question_key=one_way.question_key,
         snapshot=snapshot,
         cohort=cohort,
-        splits=split(one_way, cohort, Known(before.judge, before.fit)),
+        splits=splits,
         lineage=before,
         rungs=rungs,
         precision=workspace.precision,
@@ -149,6 +157,27 @@ def thaw(workspace: Workspace, snapshot: str) -> list[Item]:
     for one in plain:
         one["labels"] = tuple(one["labels"])
     return [Item(**one) for one in plain]
+
+
+def _check_enough(spec: TaskSpec, cohort: Cohort, splits: Splits) -> None:
+    """Fit must hold what the head learns from; a threshold needs goods in calibrate."""
+    groups = len({g for g, role in zip(splits.groups, splits.roles, strict=True) if role})
+    fitted = cohort.targets[splits.where("fit")].sum(0)
+    lacking = [name for name, n in zip(cohort.classes, fitted, strict=True) if n < 1]
+    if spec.kind == "anomaly":
+        lacking = [name for name in lacking if name == cohort.classes[0]]
+    where = "fit"
+    if not lacking and cohort.is_binary:
+        calibrated = cohort.targets[splits.where("calibrate"), 0].sum()
+        lacking, where = ([] if calibrated else [cohort.classes[0]]), "calibrate"
+    if lacking:
+        raise DataError(
+            f"{len(cohort.items)} samples in {groups} group(s) leave no {lacking[0]!r} for "
+            f"{where}.",
+            where=f"task {spec.task}",
+            hint=f"Add samples of {lacking[0]!r} from other groups (lots, or pictures that are "
+            "not near-duplicates): three groups of a class are the least, twenty a start.",
+        )
 
 
 def _rungs(spec: TaskSpec) -> tuple[Rung, ...]:

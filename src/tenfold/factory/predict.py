@@ -2,6 +2,7 @@
 
 import csv
 import glob
+import hashlib
 import io
 import os
 from collections.abc import Iterator, Sequence
@@ -55,10 +56,15 @@ def predict_paths(
     loaded = LoadedHead.of(package)
     runtime = runtime_of(workspace)
     files = list(expand(paths))
-    for done, path in enumerate(files):
+    if not any(not reason for _, reason in files):
+        raise NotFound(f"nothing to look at: {'; '.join(f'{p}: {why}' for p, why in files[:3])}")
+    for done, (path, reason) in enumerate(files):
         if progress:
             progress("predict", done, len(files))
-        yield _row(workspace, runtime, loaded, path, overlays)
+        if reason:
+            yield Row(path, ERROR, None, {}, reason)
+        else:
+            yield _row(workspace, runtime, loaded, path, overlays)
     if progress:
         progress("predict", len(files), len(files))
 
@@ -76,22 +82,23 @@ def runtime_of(workspace: Workspace) -> Runtime:
     return Runtime(workspace.trunks_folder, settings.runtime, settings.cores)
 
 
-def expand(paths: Sequence[str]) -> Iterator[str]:
-    """Every file that `paths` mean.
-
-    Raises:
-        NotFound: a path or pattern matches nothing.
-    """
+def expand(paths: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Every file that `paths` mean, and why it is none that can be read; empty if it may be."""
     for path in (os.path.expanduser(p) for p in paths):
         if os.path.isdir(path):
-            inside = list(pictures_below(Path(path)))
-            yield from (os.path.join(path, p if isinstance(p, str) else p.path) for p in inside)
-        elif os.path.exists(path):
-            yield path
+            for found in pictures_below(Path(path)):
+                inside, reason = (
+                    (found, "") if isinstance(found, str) else (found.path, found.detail)
+                )
+                yield os.path.join(path, inside), reason
+        elif os.path.isfile(path):
+            yield path, ""
+        elif os.path.lexists(path):
+            yield path, "neither a file nor a folder, or a link that leads nowhere."
         elif matches := sorted(glob.glob(path, recursive=True)):
             yield from expand(matches)
         else:
-            raise NotFound(f"nothing matches {path!r}.", hint="Check the path or pattern.")
+            yield path, "nothing is there."
 
 
 def as_csv(rows: Sequence[Row]) -> str:
@@ -121,8 +128,8 @@ def _row(
     written = ""
     if overlays is not None and answer.score_map is not None:
         picture = overlay_of(runtime, loaded, pixels)
-        name = path.strip("/").replace("/", "_")
-        written = str(overlays / f"{name}.png")
+        short = hashlib.sha256(path.encode()).hexdigest()[:8]  # two folders may hold one name
+        written = str(overlays / f"{Path(path).stem[:80]}-{short}.png")
         write_bytes(Path(written), picture)
     return _answered(path, loaded, answer, written)
 

@@ -133,6 +133,13 @@ def _stored(shares: Shares, cohort: Cohort, units: list[_Unit], known: Known) ->
         item.split if shares.column is None else item.attributes.get(shares.column)
         for item in cohort.items
     ]
+    for name in sorted(set(names) - set(said)):
+        there = sorted({one for one in said if one})
+        raise DataError(
+            f"no sample is in split {name!r}; there are {', '.join(there) or 'none'}.",
+            where="split.stored" if shares.column is None else f"split.column {shares.column!r}",
+            hint="Correct the names in `split`.",
+        )
     roles: list[Role] = [names.get(name or "") for name in said]
     for unit in units:
         ids = {cohort.items[i].sha256 for i in unit.members}

@@ -221,7 +221,7 @@ def _no_path(header: list[str], where: str) -> DataError:
 def _row(cells: dict[str, str], places: Mapping[str, str], origin: tuple[Path, str]) -> Row:
     root, where = origin
     held = {meaning: cells[column] for meaning, column in places.items()}
-    path = _found(held["path"], root)
+    path = _found(held["path"].strip(), root)
     if not path:
         raise DataError("the cell of the picture is empty.", where=where, hint="Remove the line.")
     several = "labels" in held

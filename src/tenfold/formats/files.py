@@ -18,7 +18,7 @@ def pictures_below(folder: Path, inside: str = "") -> Iterator[str | Rejected]:
     """Paths relative to `folder`, in the order of their names, folder by folder.
 
     Whatever is there but cannot be a picture comes as `Rejected`. Links to folders are followed
-    once; hidden files are ignored.
+    once; hidden files are ignored, but hidden pictures are told.
     """
     yield from _walk(folder, inside, frozenset())
 
@@ -103,8 +103,17 @@ def _walk(folder: Path, inside: str, above: frozenset[str]) -> Iterator[str | Re
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
     with os.scandir(folder) as entries:
-        seen = [e for e in entries if not e.name.startswith(".") and e.name not in LITTER]
+        seen = [
+            e
+            for e in entries
+            if e.name not in LITTER and (not e.name.startswith(".") or _is_hidden_picture(e.name))
+        ]
     return sorted(seen, key=lambda e: e.name)
+
+
+def _is_hidden_picture(name: str) -> bool:
+    """A picture that its name hides; `._x` is what macOS leaves beside `x`."""
+    return name.startswith(".") and not name.startswith("._") and is_picture(name)
 
 
 def _rejected(entry: os.DirEntry[str], path: str) -> Rejected | None:
@@ -117,6 +126,8 @@ def _rejected(entry: os.DirEntry[str], path: str) -> Rejected | None:
         gone = entry.is_symlink()
         detail = "a link that leads nowhere." if gone else "neither a file nor a folder."
         return Rejected(path, "missing" if gone else "not-a-file", detail)
+    if entry.name.startswith("."):
+        return Rejected(path, "hidden", "a hidden picture: rename it without the dot to use it.")
     if not is_picture(path):
         suffix = Path(path).suffix or "no suffix"
         return Rejected(path, "not-an-image", f"the name does not promise a picture ({suffix}).")

@@ -44,6 +44,11 @@ class Question(_Part):
     def _one_way(self) -> "Question":
         if self.classes and (self.positive or self.negative):
             raise ValueError("give either `classes` or `positive`/`negative`, not both")
+        for side in ("positive", "negative", "classes"):
+            names: tuple[str, ...] = getattr(self, side)
+            twice = [name for name in names if names.count(name) > 1]
+            if twice:
+                raise ValueError(f"{twice[0]!r} stands twice in `{side}`")
         both = set(self.positive) & set(self.negative)
         if both:
             raise ValueError(f"{min(both)!r} cannot be both positive and negative")
