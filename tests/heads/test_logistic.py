@@ -68,5 +68,5 @@ def test_walk_stops_in_the_valley_and_fits_each_penalty_once():
 def test_samples_listed_twice_do_not_break_the_fit():
     gram = np.tile(GRAM[:30, :30], (2, 2))
     targets = np.tile(np.eye(3, dtype=np.float32)[np.arange(30) % 3], (2, 1))
-    dual = fit_dual(gram, targets, multi_label=False, balance=0.0)
+    dual = fit_dual(gram, targets, multi_label=False, balance=0.0, loss="logistic")
     assert np.isfinite(dual.coefficients).all()

@@ -1,4 +1,4 @@
-"""Kernel classify head: a Gaussian-kernel machine on random Fourier features, in a few kilobytes.
+"""Kernel classify head: least squares under a Gaussian kernel, on random Fourier features.
 
 One byte is kept for the scale of each feature, and one for each weight; the waves come back from
 the seed. Neither a Gaussian nor a centred linear kernel cares where the features' mean lies, so no
@@ -35,7 +35,7 @@ class FourierMachine:
     """How much rare classes count: 0 each sample alike .. 1 each class alike."""
     frequencies: int = 8192
     """Waves, 64 .. 65,536; each costs two bytes per class."""
-    width: float = 0.9
+    width: float = 0.8
     """Of the kernel, over the root mean square distance of a sample to the mean, 0.1 .. 10."""
     straight: float = 0.25
     """Share of the kernel that is linear, 0 .. 1: exact where the waves are only close."""
@@ -79,7 +79,9 @@ class FourierMachine:
             own = blocks[i] @ blocks[i].T
             sizes[i] /= float(np.trace(own) / len(own)) + 1e-12
             gram += np.float32(sizes[i]) * own
-        dual = fit_dual(gram, targets, multi_label=self.multi_label, balance=self.balance)
+        dual = fit_dual(
+            gram, targets, multi_label=self.multi_label, balance=self.balance, loss="squares"
+        )
         weights = [
             Weights.rounded(size * (block.T @ dual.coefficients))
             for size, block in zip(sizes, blocks, strict=True)

@@ -55,6 +55,7 @@ class LinearProbe:
             targets,
             multi_label=self.multi_label,
             balance=self.balance,
+            loss="logistic",
         )
         weights = (standard.T @ dual.coefficients) * scale[:, None]
         link = Link.of(targets.shape[1], multi_label=self.multi_label)

@@ -11,7 +11,7 @@ targets); Alexandari et al. 2020, "Maximum likelihood with bias-corrected calibr
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 from jaxtyping import Float32
@@ -26,6 +26,8 @@ PENALTIES = (0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.3, 2.6)
 FIRST_PENALTY = 4  # most sets settle at 0.01 .. 0.1
 
 T = TypeVar("T")
+Loss = Literal["logistic", "squares"]
+"""Of a binary or multi-label output; exclusive classes always share least squares."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,12 +49,14 @@ def fit_dual(
     *,
     multi_label: bool,
     balance: float,
+    loss: Loss,
 ) -> Dual:
     """The outputs for `targets`, each with its own penalty (exclusive classes: one for all)."""
     if not multi_label and targets.shape[1] > 2:
         return _fit_classes(gram, targets, balance=balance)
     columns = targets if multi_label else targets[:, 1:]
-    outputs = [_fit_output(gram, labels, balance=balance) for labels in columns.T]
+    fit = _fit_logistic if loss == "logistic" else _fit_squares
+    outputs = [fit(gram, labels, balance=balance) for labels in columns.T]
     return Dual(
         np.stack([o.coefficients[:, 0] for o in outputs], axis=1),
         np.concatenate([o.bias for o in outputs]),
@@ -93,12 +97,12 @@ def platt(
         terms = np.logaddexp(0, value) - wanted * value
         return float(terms.mean()), np.array([(pull * logits).mean(), pull.mean()])
 
-    bounds = [(0.05, 20.0), (None, None)]
+    bounds = [(0.05, 200.0), (None, None)]
     best = optimize.minimize(loss, np.array([1.0, 0.0]), jac=True, bounds=bounds)
     return float(best.x[0]), float(best.x[1]), float(best.fun)
 
 
-def _fit_output(gram: np.ndarray, labels: np.ndarray, *, balance: float) -> Dual:
+def _fit_logistic(gram: np.ndarray, labels: np.ndarray, *, balance: float) -> Dual:
     weights = class_weights(np.stack([1 - labels, labels], axis=1), balance)
 
     def fit(penalty: float) -> tuple[float, Dual]:
@@ -106,6 +110,18 @@ def _fit_output(gram: np.ndarray, labels: np.ndarray, *, balance: float) -> Dual
         slope, offset, loss = platt(fitted.loo_logits, labels)
         bias = np.array([fitted.bias * slope + offset], np.float32)
         return loss, Dual(fitted.coefficients[:, None] * np.float32(slope), bias, loss)
+
+    return walk(fit)[1]
+
+
+def _fit_squares(gram: np.ndarray, labels: np.ndarray, *, balance: float) -> Dual:
+    weights = class_weights(np.stack([1 - labels, labels], axis=1), balance)
+
+    def fit(penalty: float) -> tuple[float, Dual]:
+        fitted = fit_squares(gram, labels[:, None], weights, penalty=penalty)
+        slope, offset, loss = platt(fitted.loo_scores[:, 0], labels)
+        bias = (fitted.bias * slope + offset).astype(np.float32)
+        return loss, Dual(fitted.coefficients * np.float32(slope), bias, loss)
 
     return walk(fit)[1]
 
