@@ -68,6 +68,8 @@ def _print_batch(batch: "Batch") -> None:
         stdout.print(f"[bold]{escape(made.task)}[/]: {escape(made.in_words)}")
         for step in made.verdict.next_steps:
             stdout.print(f"  [dim]→[/] {escape(step)}")
+    for remark in batch.remarks:
+        stdout.print(f"[dim]{escape(remark)}[/]")
     for name, path in batch.written:
         stdout.print(f"{name}: {escape(str(path))}", soft_wrap=True)
 

@@ -54,7 +54,7 @@ class Made:
 
     @property
     def in_words(self) -> str:
-        return " ".join([f"{self.verdict.status.capitalize()}:", *self.verdict.sentences])
+        return " ".join([f"{self.verdict.status.capitalize()}:", *self.verdict.claims])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,6 +67,13 @@ class Batch:
     task_files: tuple[Path, ...] = ()
     """Written because no task file was given."""
     seconds: dict[str, float] = field(default_factory=dict[str, float])
+
+    @property
+    def remarks(self) -> list[str]:
+        """How samples were counted: said once for all tasks."""
+        every = (s for made in self.made for s in made.verdict.sentences)
+        told = {claim for made in self.made for claim in made.verdict.claims}
+        return list(dict.fromkeys(sentence for sentence in every if sentence not in told))
 
     @property
     def written(self) -> list[tuple[str, Path]]:
