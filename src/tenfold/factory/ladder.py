@@ -58,7 +58,7 @@ LADDERS: dict[Kind, tuple[Rung, ...]] = {
         Rung(
             "kernel_trunks_views",
             "classify_fourier",
-            {"frequencies": 16384},
+            {"frequencies": 32768},
             inputs=(*THREE_TRUNKS, FeatureInput("efficientnet_lite0", 300)),
             needs_symmetry=True,
             most_views=2,
