@@ -19,7 +19,6 @@ from tenfold.workspace import Workspace
 
 ROOT = Path(__file__).parent.parent
 DATA = ROOT.parent / "shared" / "data"
-RESULTS = Path(__file__).parent / "results"
 
 
 @contextmanager
@@ -34,13 +33,10 @@ def empty_workspace(home: Path | None = None) -> Generator[Workspace]:
         yield workspace
 
 
-def publish(name: str, result: dict[str, Any]) -> None:
-    """Print the result as the last line, and keep it for the tables of the docs."""
-    full = result | {"machine": machine(), "commit": commit()}
-    full["peak_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}.json").write_text(json.dumps(full, indent=1, sort_keys=True) + "\n")
-    print(json.dumps(full))
+def publish(result: dict[str, Any]) -> None:
+    """Print the result, with where it was measured, as one JSON object: the last line."""
+    peak_mb = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    print(json.dumps(result | {"machine": machine(), "commit": commit(), "peak_mb": peak_mb}))
 
 
 def machine() -> str:

@@ -32,7 +32,6 @@ def main() -> None:
     with empty_workspace() as workspace:
         best = measured(workspace, names[-1])
     publish(
-        "elpv",
         {
             **{f"linear_{key}": value for key, value in linear.items()},
             **best,

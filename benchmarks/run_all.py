@@ -1,25 +1,43 @@
-"""Run every benchmark on its own, keep its JSON, then write the tables of the docs."""
+"""Run benchmarks one after another, keep the JSON of each, then write the tables of the docs."""
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
+RESULTS = HERE / "results"
 SCRIPTS = ("embed", "elpv", "sets", "anomaly", "false_acceptance")
 
 
 def main() -> None:
-    # Some machines narrow BLAS for tests; timings must not inherit that.
-    plain = {name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS_")}
-    failed: list[str] = []
-    for name in sys.argv[1:] or SCRIPTS:
-        print(f"== {name}", flush=True)
-        run = subprocess.run([sys.executable, HERE / f"{name}.py"], env=plain, check=False)
-        failed += [name] if run.returncode else []
+    failed = [name for name in sys.argv[1:] or SCRIPTS if not measured(name)]
     subprocess.run([sys.executable, HERE / "tables.py"], check=True)
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")
+
+
+def measured(name: str) -> bool:
+    """Run one script and keep its last line as `results/NAME.json`."""
+    print(f"== {name}", flush=True)
+    # Some machines narrow BLAS for tests; timings must not inherit that.
+    plain = {key: value for key, value in os.environ.items() if not key.startswith("OPENBLAS_")}
+    run = subprocess.run(
+        [sys.executable, HERE / f"{name}.py"],
+        env=plain,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    print(run.stdout, flush=True)
+    if run.returncode:
+        return False
+    result = json.loads(run.stdout.strip().splitlines()[-1])
+    RESULTS.mkdir(exist_ok=True)
+    text = json.dumps(result, indent=1, sort_keys=True)
+    (RESULTS / f"{name}.json").write_text(text + "\n")
+    return True
 
 
 if __name__ == "__main__":

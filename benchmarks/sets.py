@@ -45,7 +45,7 @@ def main() -> None:
         with empty_workspace() as workspace:
             results[name] = measured(workspace, name, one)
         print(f"{name}: {results[name]}", file=sys.stderr)
-    publish("sets", {"sets": results})
+    publish({"sets": results})
 
 
 def measured(workspace: Workspace, name: str, one: LabelledSet) -> dict[str, object]:
