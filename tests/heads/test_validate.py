@@ -22,7 +22,8 @@ class Memory:
 def test_no_sample_is_answered_by_a_head_that_saw_it():
     features = np.random.default_rng(0).normal(size=(30, 1, 2)).astype(np.float32)
     targets = np.eye(2, dtype=np.float32)[np.arange(30) % 2]
-    answers = cross_validate(Memory(), features, targets, folds=3, rng=np.random.default_rng(1))
+    fold = assign_folds(targets, folds=3, rng=np.random.default_rng(1))
+    answers = cross_validate(Memory(), features, targets, fold, rng=np.random.default_rng(1))
     assert answers.tolist() == np.zeros((30, 2)).tolist()
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float32
@@ -14,7 +15,7 @@ from tenfold.specs.task import TaskSpec
 GOOD, DEFECT = "good", "defect"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)  # no slots: what is asked for each sample is worked out once
 class Cohort:
     """The samples that answer one question, in the order of their paths."""
 
@@ -26,12 +27,19 @@ class Cohort:
     is_binary: bool
     unlabelled: int
     """Samples of the dataset that have no answer to this question."""
+    soft_targets: Float32[np.ndarray, "n classes"] | None = None
+    """How likely each class is, as people judged it; None: they were sure of all targets."""
 
     @property
+    def learnt(self) -> Float32[np.ndarray, "n classes"]:
+        """What a head is fitted to; it is judged on `targets`."""
+        return self.targets if self.soft_targets is None else self.soft_targets
+
+    @cached_property
     def samples(self) -> tuple[str, ...]:
         return tuple(item.sha256 for item in self.items)
 
-    @property
+    @cached_property
     def truth(self) -> tuple[str, ...]:
         """Class names, joined by `;` where several are true."""
         return tuple(
@@ -131,13 +139,55 @@ def _good_or_bad(
         raise DataError("there is no good sample to learn from.", where=f"task {spec.task}")
     good_name = min(negative) if len(negative) == 1 else GOOD
     bad_name = min(positive) if len(positive) == 1 else DEFECT
+    kept = tuple(items[i] for i in keep)
     return Cohort(
-        items=tuple(items[i] for i in keep),
+        items=kept,
         classes=(good_name, bad_name),
         targets=np.stack([1 - bad, bad], axis=1),
         is_binary=True,
         unlabelled=len(items) - len(keep),
+        soft_targets=_soft(spec, kept, bad),
     )
+
+
+def _soft(
+    spec: TaskSpec, items: Sequence[Item], bad: Float32[np.ndarray, " n"]
+) -> Float32[np.ndarray, "n 2"] | None:
+    """Targets from the attribute `soft_label`; a sample without it keeps its plain label."""
+    name = spec.soft_label
+    if name is None:
+        return None
+    if not any(name in item.attributes for item in items):
+        raise DataError(
+            f"no sample has the attribute {name!r}.",
+            where=f"task {spec.task}, soft_label",
+            hint=f"`tenfold show {spec.dataset}` lists the attributes there are.",
+        )
+    likely = bad.copy()
+    for i, item in enumerate(items):
+        if name in item.attributes:
+            likely[i] = _likelihood(name, item, is_bad=bool(bad[i]))
+    return np.stack([1 - likely, likely], axis=1)
+
+
+def _likelihood(name: str, item: Item, *, is_bad: bool) -> float:
+    given = item.attributes[name]
+    try:
+        value = float(given)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise DataError(
+            f"{name} must be 0 .. 1, got {given!r}.", where=item.path, hint="Correct the table."
+        )
+    if value != 0.5 and (value > 0.5) != is_bad:
+        raise DataError(
+            f"{name} is {given}, but the label {'/'.join(item.labels)} says "
+            f"{'bad' if is_bad else 'good'}.",
+            where=item.path,
+            hint="Correct one of them, or leave `soft_label` out of the task.",
+        )
+    return value
 
 
 def _of_one(spec: TaskSpec, items: Sequence[Item], answers: Sequence[tuple[str, ...]]) -> Cohort:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,7 @@ from tenfold.factory.ladder import Rung
 from tenfold.factory.plan import Plan
 from tenfold.heads import recipe
 from tenfold.heads.fitness import FitnessGate
-from tenfold.heads.validate import cross_validate
+from tenfold.heads.validate import Each, assign_folds, cross_validate
 from tenfold.metrics.classification import auroc
 from tenfold.workspace import Workspace
 
@@ -66,10 +67,11 @@ def _fit_classify(
     rows = np.array([*fit_rows, *calibrate_rows], int)
     made = recipe(rung.recipe, **rung.params)
     features = feed.pooled(workspace, plan, rung, [plan.cohort.samples[i] for i in rows])
-    targets = plan.cohort.targets[rows]
-    n = len(fit_rows)
-    head = made.fit(features[:n], targets[:n], rng=_rng(plan))
-    inside = _inside(plan, made, features[:n], fit_rows)
+    n, learnt = len(fit_rows), plan.cohort.learnt[fit_rows]
+    with ThreadPoolExecutor(workspace.settings.cores, thread_name_prefix="fit") as pool:
+        fitting = pool.submit(made.fit, features[:n], learnt, rng=_rng(plan))
+        inside = _inside(plan, made, features[:n], fit_rows, each=pool.map)
+        head = fitting.result()
     if inside is None:  # too few groups to hold any out: calibrate alone tells
         return head, None, head.score(features[n:]), rows[n:]
     scores = np.concatenate([inside, head.score(features[n:])]) if n < len(rows) else inside
@@ -77,15 +79,19 @@ def _fit_classify(
 
 
 def _inside(
-    plan: Plan, made: Any, features: Float32[np.ndarray, "n views dim"], rows: Sequence[int]
+    plan: Plan,
+    made: Any,
+    features: Float32[np.ndarray, "n views dim"],
+    rows: Sequence[int],
+    *,
+    each: Each,
 ) -> Float32[np.ndarray, "n classes"] | None:
     """Out-of-fold scores of the fit split, in as many folds as its groups can fill."""
-    groups, targets = _groups(plan, rows), plan.cohort.targets[rows]
+    groups, learnt = _groups(plan, rows), plan.cohort.learnt[rows]
     for folds in range(min(FOLDS, len(np.unique(groups))), 1, -1):
+        fold = assign_folds(learnt, groups=groups, folds=folds, rng=_rng(plan))
         try:
-            return cross_validate(
-                made, features, targets, groups=groups, folds=folds, rng=_rng(plan)
-            )
+            return cross_validate(made, features, learnt, fold, rng=_rng(plan), each=each)
         except DataError:  # some fold held all there is of a class
             continue
     return None

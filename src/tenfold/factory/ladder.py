@@ -54,11 +54,11 @@ LADDERS: dict[Kind, tuple[Rung, ...]] = {
     "classify": (
         Rung("linear", "classify_linear", inputs=(LITE2,)),
         Rung("kernel", "classify_fourier", inputs=(LITE2,)),
-        Rung("kernel_trunks", "classify_fourier", inputs=THREE_TRUNKS),
+        Rung("kernel_trunks", "classify_fourier", {"frequencies": 8192}, inputs=THREE_TRUNKS),
         Rung(
             "kernel_trunks_views",
             "classify_fourier",
-            {"frequencies": 32768},
+            {"frequencies": 16384},
             inputs=(*THREE_TRUNKS, FeatureInput("efficientnet_lite0", 300)),
             needs_symmetry=True,
             most_views=2,

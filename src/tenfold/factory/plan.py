@@ -20,7 +20,7 @@ from tenfold.trunks.runtimes import runtime_version
 from tenfold.values import FeatureSpace, Precision, fingerprint
 from tenfold.workspace import Workspace
 
-CODE_VERSION = 1
+CODE_VERSION = 2
 """Counts changes of how models are made that change their bytes."""
 
 
@@ -85,6 +85,7 @@ class Plan:
             "question": self.question_key,
             "bar": self.spec.bar.model_dump(mode="json"),
             "roles": fingerprint(list(self.splits.roles)),
+            "soft_label": self.spec.soft_label,
             "recipe": [rung.recipe, rung.params],
             "inputs": [given.model_dump(mode="json") for given in self.inputs(rung)],
             "precision": self.precision,

@@ -5,10 +5,11 @@ the seed. Neither a Gaussian nor a centred linear kernel cares where the feature
 mean is stored. Sources are cited in `fourier`, `roots`, `dual` and `logistic`.
 """
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float32, Int, UInt8
 
 from tenfold.errors import SpecError
 from tenfold.heads import samples
@@ -33,7 +34,7 @@ class FourierMachine:
     """A picture may show several classes or none; each is then asked for itself."""
     balance: float = 0.0
     """How much rare classes count: 0 each sample alike .. 1 each class alike."""
-    frequencies: int = 8192
+    frequencies: int = 6144
     """Waves, 64 .. 65,536; each costs two bytes per class."""
     width: float = 0.8
     """Of the kernel, over the root mean square distance of a sample to the mean, 0.1 .. 10."""
@@ -70,26 +71,30 @@ class FourierMachine:
         scales = coded(self._scales(roots, targets))
         points = roots * unit_scales(scales)
         fourier = Fourier(roots.shape[1], self.frequencies, int(rng.integers(2**32)))
-        blocks = [fourier.of(points / np.float32(self.width)), points]
-        sizes, centres = [1 - self.straight, self.straight], []
-        gram = np.zeros((len(roots), len(roots)), np.float32)
-        for i, block in enumerate(blocks):
-            centres.append(block.mean(axis=0))
-            blocks[i] = block - centres[i]
-            own = blocks[i] @ blocks[i].T
-            sizes[i] /= float(np.trace(own) / len(own)) + 1e-12
-            gram += np.float32(sizes[i]) * own
-        dual = fit_dual(
-            gram, targets, multi_label=self.multi_label, balance=self.balance, loss="squares"
+        parts = (
+            _Part.of(
+                lambda: fourier.pieces(points / np.float32(self.width)),
+                samples_and_features=(len(points), 2 * self.frequencies),
+                share=1 - self.straight,
+            ),
+            _Part.of(
+                lambda: _as_one_piece(points),
+                samples_and_features=points.shape,
+                share=self.straight,
+            ),
         )
-        weights = [
-            Weights.rounded(size * (block.T @ dual.coefficients))
-            for size, block in zip(sizes, blocks, strict=True)
-        ]
-        bias = dual.bias - sum(c @ w.full() for c, w in zip(centres, weights, strict=True))
+        dual = fit_dual(
+            parts[0].gram + parts[1].gram,
+            targets,
+            multi_label=self.multi_label,
+            balance=self.balance,
+            loss="squares",
+        )
+        waves, slopes = (Weights.rounded(part.weights(dual.coefficients)) for part in parts)
+        bias = dual.bias - parts[0].centre @ waves.full() - parts[1].centre @ slopes.full()
         link = Link.of(targets.shape[1], multi_label=self.multi_label)
         return FourierScorer(
-            fourier, self.width, scales, weights[0], weights[1], bias.astype(np.float32), link
+            fourier, self.width, scales, waves, slopes, bias.astype(np.float32), link
         )
 
     def _scales(self, roots: np.ndarray, targets: np.ndarray) -> np.ndarray:
@@ -102,6 +107,46 @@ class FourierMachine:
         strength = np.square(follows).max(axis=1) + CHANCE / n
         counts = strength ** (self.relevance / 2)
         return counts / (spread * np.sqrt(np.square(counts).mean()))
+
+
+Pieces = Iterator[tuple[Int[np.ndarray, " some"], Float32[np.ndarray, "n some"]]]
+
+
+def _as_one_piece(block: Float32[np.ndarray, "n features"]) -> Pieces:
+    yield np.arange(block.shape[1]), block
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Part:
+    """One part of the kernel; its features are made anew when needed, some columns at a time."""
+
+    pieces: Callable[[], Pieces]
+    centre: np.ndarray  # float32 [features]
+    scale: np.float32
+    gram: np.ndarray  # float32 [n, n], of centred features; its mean diagonal is the share
+
+    @classmethod
+    def of(
+        cls, pieces: Callable[[], Pieces], *, samples_and_features: tuple[int, ...], share: float
+    ) -> "_Part":
+        n, features = samples_and_features
+        centre, gram = np.empty(features, np.float32), np.zeros((n, n), np.float32)
+        for columns, block in pieces():
+            centre[columns] = block.mean(axis=0)
+            centred = block - centre[columns]
+            gram += centred @ centred.T
+        scale = np.float32(share / (float(np.trace(gram) / n) + 1e-12))
+        return cls(pieces, centre, scale, gram * scale)
+
+    def weights(
+        self, coefficients: Float32[np.ndarray, "n outputs"]
+    ) -> Float32[np.ndarray, "features outputs"]:
+        weights = np.empty((len(self.centre), coefficients.shape[1]), np.float32)
+        total = coefficients.sum(axis=0)
+        for columns, block in self.pieces():
+            raw = block.T @ coefficients - np.outer(self.centre[columns], total)
+            weights[columns] = self.scale * raw
+        return weights
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -137,9 +182,11 @@ class FourierScorer:
     ) -> Float32[np.ndarray, "n classes"]:
         """Calibrated probabilities."""
         points = mean_root(features) * unit_scales(self.scales)
-        waves = self.fourier.of(points / np.float32(self.width)).astype(np.float64)
-        logits = waves @ self.waves.full() + points.astype(np.float64) @ self.slopes.full()
-        return as_probabilities(logits + self.bias, self.link)
+        logits = points.astype(np.float64) @ self.slopes.full() + self.bias
+        weights = self.waves.full()
+        for columns, waves in self.fourier.pieces(points / np.float32(self.width)):
+            logits += waves.astype(np.float64) @ weights[columns]
+        return as_probabilities(logits, self.link)
 
     def arrays(self) -> dict[str, np.ndarray]:
         return {

@@ -7,10 +7,11 @@ Source: Rahimi & Recht 2007, "Random features for large-scale kernel machines"; 
 "Orthogonal random features" (arXiv:1610.09072), section 4 (SORF). Written from the papers.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Int
 from scipy.linalg import hadamard
 
 from tenfold.onnx_graph import GraphParts
@@ -49,26 +50,35 @@ class Fourier:
 
     def of(self, points: Float32[np.ndarray, "n dim"]) -> Float32[np.ndarray, "n features"]:
         """Features whose inner product is about exp(-½ |difference|²)."""
-        signs = self.signs()
-        pieces = [
-            self._of(points[start : start + CHUNK], signs)
-            for start in range(0, max(1, len(points)), CHUNK)
-        ]
-        return np.concatenate(pieces)
+        features = np.empty((len(points), 2 * self.frequencies), np.float32)
+        for columns, waves in self.pieces(points):
+            features[:, columns] = waves
+        return features
 
-    def _of(self, points: np.ndarray, signs: np.ndarray) -> np.ndarray:
+    def pieces(
+        self, points: Float32[np.ndarray, "n dim"]
+    ) -> Iterator[tuple[Int[np.ndarray, " some"], Float32[np.ndarray, "n some"]]]:
+        """The features some columns at a time, with their places: memory stays flat."""
+        rows, columns = self.sides
+        for i, block in enumerate(self.signs()):
+            first = i * rows * columns
+            places = np.arange(first, min(first + rows * columns, self.frequencies))
+            waves = np.empty((len(points), 2 * len(places)), np.float32)
+            for start in range(0, len(points), CHUNK):
+                angles = self._turned(points[start : start + CHUNK], block)[:, : len(places)]
+                waves[start : start + CHUNK, : len(places)] = np.cos(angles)
+                waves[start : start + CHUNK, len(places) :] = np.sin(angles)
+            waves /= np.float32(np.sqrt(self.frequencies))
+            yield np.concatenate([places, self.frequencies + places]), waves
+
+    def _turned(self, points: np.ndarray, signs: np.ndarray) -> np.ndarray:
         rows, columns = self.sides
         left, right = self._transforms()
-        padded = np.pad(points, ((0, 0), (0, rows * columns - self.dim)))
-        angles: list[np.ndarray] = []
-        for block in signs:
-            flow = padded.reshape(-1, rows, columns)
-            for flips in block:
-                flow = left @ (flow * flips) @ right
-            angles.append(flow.reshape(len(points), -1))
-        turned = np.concatenate(angles, axis=1)[:, : self.frequencies] * self._norm
-        waves = np.concatenate([np.cos(turned), np.sin(turned)], axis=1)
-        return waves / np.float32(np.sqrt(self.frequencies))
+        flow = np.pad(points, ((0, 0), (0, rows * columns - self.dim)))
+        flow = flow.reshape(-1, rows, columns)
+        for flips in signs:
+            flow = left @ (flow * flips) @ right
+        return flow.reshape(len(points), -1) * self._norm
 
     @property
     def _norm(self) -> np.float32:

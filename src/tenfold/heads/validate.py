@@ -1,11 +1,15 @@
 """Out-of-fold answers of any classify recipe: how it would do on samples it has not seen."""
 
+from collections.abc import Callable, Iterable
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32, Int
 
 from tenfold.errors import DataError
+
+Each = Callable[[Callable[[int], np.ndarray], Iterable[int]], Iterable[np.ndarray]]
+"""Calls a function on each fold, in order: `map`, or a pool's."""
 
 
 @runtime_checkable
@@ -30,22 +34,28 @@ def cross_validate(
     recipe: Recipe,
     features: Float32[np.ndarray, "n views dim"],
     targets: Float32[np.ndarray, "n classes"],
+    fold: Int[np.ndarray, " n"],
     *,
-    groups: Int[np.ndarray, " n"] | None = None,
-    folds: int = 4,
     rng: np.random.Generator,
+    each: Each = map,
 ) -> Float32[np.ndarray, "n classes"]:
-    """Probabilities of each sample from a head that saw neither it nor its group.
+    """Probabilities of each sample from a head that saw nothing of its `fold` (0, 1, ..).
+
+    `each` may run folds side by side: every fold has its own random numbers.
 
     Raises:
-        DataError: fewer groups than folds, or a class that some fold's rest lacks.
+        DataError: some fold's rest lacks a class.
     """
-    fold = assign_folds(targets, groups=groups, folds=folds, rng=rng)
-    answers = np.empty_like(targets)
-    for held in range(folds):
+    streams = rng.spawn(int(fold.max()) + 1)
+
+    def held_out(held: int) -> np.ndarray:
         inside = fold == held
-        scorer = recipe.fit(features[~inside], targets[~inside], rng=rng)
-        answers[inside] = scorer.score(features[inside])
+        scorer = recipe.fit(features[~inside], targets[~inside], rng=streams[held])
+        return scorer.score(features[inside])
+
+    answers = np.empty_like(targets)
+    for held, scores in enumerate(each(held_out, range(len(streams)))):
+        answers[fold == held] = scores
     return answers
 
 

@@ -94,6 +94,9 @@ class TaskSpec(_Part):
     split: Shares = Shares()
     symmetry: Symmetry = "none"
     """Turns and mirrorings that do not change the answer."""
+    soft_label: str | None = None
+    """Attribute that says how likely a sample is positive, 0..1, as people judged it: the head
+    learns their doubt too; errors are still counted against the labels."""
     budget: Budget = Budget()
     rung: str | None = None
     """Pin one rung of the ladder by name instead of climbing."""
@@ -113,6 +116,8 @@ class TaskSpec(_Part):
         good_or_bad = self.kind == "anomaly" or self.question.positive or self.question.negative
         if self.kind == "anomaly" and (self.question.classes or self.question.multi_label):
             raise ValueError("an anomaly task decides good or bad: it has no `classes`")
+        if self.soft_label is not None and (self.kind == "anomaly" or not good_or_bad):
+            raise ValueError("`soft_label` is for classify tasks that name `question.positive`")
         if good_or_bad and (self.bar.error is not None or self.bar.miss):
             raise ValueError("a good-or-bad bar has `escape` and `overkill`, not `error` or `miss`")
         if not good_or_bad and (self.bar.escape is not None or self.bar.overkill is not None):
