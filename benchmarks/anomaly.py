@@ -130,7 +130,7 @@ def main() -> None:
         stream(json.loads(chosen.stream))
         return
     with tempfile.TemporaryDirectory(prefix="tenfold-anomaly-") as folder:
-        publish("anomaly", measured(Path(folder), chosen.sets.split(","), peer=chosen.peer))
+        publish(measured(Path(folder), chosen.sets.split(","), peer=chosen.peer))
 
 
 def measured(folder: Path, sets: Sequence[str], *, peer: bool) -> dict[str, Any]:

@@ -43,6 +43,8 @@ def test_a_full_task_reads_as_written():
         ("escape: 0.02", "escape: 2", 10, "less than 1"),
         ("kind: classify", "kind: detect", 2, "anomaly"),
         ("seed: 7", "seed: seven", 18, "integer"),
+        ("seed: 7", "seed: true", 18, "integer"),
+        ("{station: [s1, s2], ", "{station: [], ", 4, "no value of 'station'"),
         ("  stored: {train: fit, test: judge}\n", "", 12, "column"),
         ("{train: fit, test: judge}", "{train: fit}", 12, "judge"),
         ("task: scratch-on-caps", "task: a b", 1, "name"),
@@ -79,7 +81,9 @@ labels = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), min_si
 
 @given(
     st.lists(labels, min_size=2, max_size=4, unique=True),
-    st.dictionaries(labels, st.one_of(labels, st.lists(labels, max_size=3).map(tuple)), max_size=2),
+    st.dictionaries(
+        labels, st.one_of(labels, st.lists(labels, min_size=1, max_size=3).map(tuple)), max_size=2
+    ),
     st.floats(0.001, 0.999),
     st.integers(0, 2**32 - 1),
 )

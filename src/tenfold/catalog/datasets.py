@@ -84,7 +84,8 @@ def put(
         if row is not None and row.source != source:
             raise Conflict(
                 f"dataset {name!r} exists and comes from {row.source}.",
-                hint="Choose another --name, or `tenfold forget` the old one first.",
+                hint="Choose another name (`tenfold ingest --name`), or `tenfold forget` "
+                "the old one first.",
             )
         if row is None:
             values = {

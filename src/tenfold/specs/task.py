@@ -3,17 +3,18 @@
 import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from tenfold.errors import NotFound, SpecError
 from tenfold.specs.bar import Bar
+from tenfold.specs.yaml_file import parsed, text_of
 from tenfold.values import Kind, Split, fingerprint
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 Symmetry = Literal["none", "flips", "dihedral"]
+HINT = "docs/tasks.md lists every key."
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -49,6 +50,9 @@ class Question(_Part):
             twice = [name for name in names if names.count(name) > 1]
             if twice:
                 raise ValueError(f"{twice[0]!r} stands twice in `{side}`")
+        empty = next((name for name, values in self.where.items() if values == ()), None)
+        if empty is not None:
+            raise ValueError(f"`where` names no value of {empty!r}")
         both = set(self.positive) & set(self.negative)
         if both:
             raise ValueError(f"{min(both)!r} cannot be both positive and negative")
@@ -102,7 +106,7 @@ class TaskSpec(_Part):
     """Pin one rung of the ladder by name instead of climbing."""
     trunk: str | None = None
     """Climb the rungs of one trunk on this one instead, at its own size; see `tenfold trunk ls`."""
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**32, strict=True)] = 0
 
     @field_validator("task", "dataset")
     @classmethod
@@ -185,78 +189,9 @@ def load(path: Path | str) -> TaskSpec:
         SpecError: names the file and line of what is wrong.
     """
     path = Path(path).expanduser()
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (FileNotFoundError, IsADirectoryError) as error:
-        raise NotFound("no such task file.", where=str(path)) from error
-    except UnicodeDecodeError as error:
-        raise SpecError("a task file is UTF-8 text.", where=str(path)) from error
-    return parse(text, where=str(path))
+    return parse(text_of(path), where=str(path))
 
 
 def parse(text: str, *, where: str) -> TaskSpec:
     """The task in YAML text; see `load`."""
-    try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        plain = yaml.safe_load(text)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise SpecError(f"not YAML: {error.problem}.", where=f"{where}:{line}") from error
-    except (yaml.YAMLError, RecursionError) as error:
-        raise SpecError(f"not YAML: {error}.", where=where) from error
-    if not isinstance(plain, dict):
-        raise SpecError(
-            "a task file holds `name: value` lines.",
-            where=where,
-            hint="The least is: task, kind and dataset.",
-        )
-    repeated = _repeated_key(root)
-    if repeated:
-        name, line = repeated
-        raise SpecError(f"{name!r} is given twice.", where=f"{where}:{line}")
-    try:
-        return TaskSpec.model_validate(plain)
-    except ValidationError as error:
-        first = error.errors()[0]
-        path = list(first["loc"])
-        key = ".".join(str(part) for part in path) or "task"
-        got = "" if first["type"] in ("missing", "value_error") else f", got {first['input']!r}"
-        message = first["msg"].removeprefix("Value error, ")
-        if first["type"] == "extra_forbidden":
-            message, got = "there is no such key", ""
-        raise SpecError(
-            f"{key}: {message}{got}.",
-            where=f"{where}:{_line_of(root, path)}",
-            hint="docs/tasks.md lists every key.",
-        ) from error
-
-
-def _line_of(node: yaml.Node | None, path: list[Any]) -> int:
-    """Line of the deepest part of `path` that is written down."""
-    line = 1
-    for part in path:
-        if isinstance(node, yaml.MappingNode):
-            found = [(k, v) for k, v in node.value if k.value == part]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
-            found = [(item, item) for item in node.value[part : part + 1]]
-        else:
-            found = []
-        if not found:
-            break
-        key, node = found[0]
-        line = key.start_mark.line + 1
-    return line
-
-
-def _repeated_key(node: yaml.Node | None) -> tuple[str, int] | None:
-    if not isinstance(node, yaml.MappingNode):
-        return None
-    seen: set[str] = set()
-    for key, value in node.value:
-        if key.value in seen:
-            return key.value, key.start_mark.line + 1
-        seen.add(key.value)
-        below = _repeated_key(value)
-        if below:
-            return below
-    return None
+    return parsed(TaskSpec, text, where=where, hint=HINT)

@@ -1,0 +1,117 @@
+"""YAML that a person wrote, to a checked spec; errors name file and line."""
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from tenfold.errors import NotFound, SpecError
+
+Spec = TypeVar("Spec", bound=BaseModel)
+
+
+def text_of(path: Path) -> str:
+    """The text of a spec file.
+
+    Raises:
+        NotFound: there is no such file.
+        SpecError: it is not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise NotFound("no such file.", where=str(path)) from error
+    except UnicodeDecodeError as error:
+        raise SpecError("a task or fleet file is UTF-8 text.", where=str(path)) from error
+
+
+def parsed(model: type[Spec], text: str, *, where: str, hint: str) -> Spec:
+    """`text` as a `model`.
+
+    Raises:
+        SpecError: names file and line of what is wrong.
+    """
+    root, plain = _yaml(text, where=where)
+    if not isinstance(plain, dict):
+        raise SpecError("expected `name: value` lines.", where=where, hint=hint)
+    try:
+        repeated = _repeated_key(root)
+    except RecursionError as error:
+        raise SpecError("an alias (`*name`) contains itself.", where=where) from error
+    if repeated:
+        name, line = repeated
+        raise SpecError(f"{name!r} is given twice.", where=f"{where}:{line}")
+    try:
+        return model.model_validate(plain)
+    except ValidationError as error:
+        path, message = first_of(error)
+        raise SpecError(message, where=f"{where}:{_line(root, path)}", hint=hint) from error
+
+
+def keys_of(text: str) -> set[str]:
+    """Names at the top of a YAML text; empty where it is no mapping at all."""
+    try:
+        plain: Any = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError):
+        return set()
+    return {str(name) for name in plain} if isinstance(plain, dict) else set[str]()
+
+
+def line_of(text: str, path: list[Any]) -> int:
+    """Line of the deepest part of `path` that is written down."""
+    return _line(yaml.compose(text, Loader=yaml.SafeLoader), path)
+
+
+def first_of(error: ValidationError) -> tuple[list[Any], str]:
+    """Where the first error lies, and what it says."""
+    first = error.errors()[0]
+    path = list(first["loc"])
+    key = ".".join(str(part) for part in path) or "task"
+    got = "" if first["type"] in ("missing", "value_error") else f", got {first['input']!r}"
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        message, got = "there is no such key", ""
+    return path, f"{key}: {message}{got}."
+
+
+def _yaml(text: str, *, where: str) -> tuple[yaml.Node | None, Any]:
+    try:
+        return yaml.compose(text, Loader=yaml.SafeLoader), yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise SpecError(f"not YAML: {error.problem}.", where=f"{where}:{line}") from error
+    except (yaml.YAMLError, RecursionError) as error:
+        raise SpecError(f"not YAML: {error}.", where=where) from error
+
+
+def _line(node: yaml.Node | None, path: list[Any]) -> int:
+    line = 1
+    for part in path:
+        if isinstance(node, yaml.MappingNode):
+            found = [(k, v) for k, v in node.value if k.value == str(part)]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+            found = [(item, item) for item in node.value[part : part + 1]]
+        else:
+            found = []
+        if not found:
+            break
+        key, node = found[0]
+        line = key.start_mark.line + 1
+    return line
+
+
+def _repeated_key(node: yaml.Node | None) -> tuple[str, int] | None:
+    if isinstance(node, yaml.SequenceNode):
+        return next((hit for hit in map(_repeated_key, node.value) if hit), None)
+    if not isinstance(node, yaml.MappingNode):
+        return None
+    seen: set[str] = set()
+    for key, value in node.value:
+        if key.value in seen:
+            return key.value, key.start_mark.line + 1
+        seen.add(key.value)
+        below = _repeated_key(value)
+        if below:
+            return below
+    return None
