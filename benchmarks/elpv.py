@@ -17,6 +17,7 @@ from common import empty_workspace, publish, watch
 from tenfold.factory import feed
 from tenfold.factory.ladder import rungs_for
 from tenfold.factory.plan import Plan, plan
+from tenfold.factory.stock import Stock
 from tenfold.heads import recipe
 from tenfold.specs.task import TaskSpec
 from tenfold.workspace import Workspace
@@ -80,7 +81,7 @@ def spec(rung: str, *, seed: int) -> TaskSpec:
 
 def accuracies(workspace: Workspace, planned: Plan) -> list[float]:
     rung = planned.rungs[0]
-    features = feed.pooled(workspace, planned, rung, planned.cohort.samples)
+    features = feed.pooled(Stock.of(workspace), planned, rung, planned.cohort.samples)
     learnt, truth = planned.cohort.learnt, planned.cohort.targets.argmax(1)
     found: list[float] = []
     for seed in range(SPLITS):

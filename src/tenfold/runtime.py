@@ -24,6 +24,9 @@ from tenfold.values import FeatureSpace, MapBatch, Precision
 
 UNFIT = "unfit"
 
+Seen = Float32[np.ndarray, "n views dim"] | MapBatch
+"""Pictures after the trunk: pooled features (classify), or maps (anomaly)."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Answer:
@@ -55,6 +58,17 @@ class LoadedHead:
         head = fitted(manifest.head.name, dict(package.head))
         gate = FitnessGate.from_arrays(dict(package.gate)) if package.gate else None
         return cls(manifest, head, gate)
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Maps the head reads; none for classify."""
+        return tuple(self.head.strides) if self.manifest.kind == "anomaly" else ()
+
+    def answers(self, seen: Seen) -> list[Answer]:
+        """What the head says of pictures that passed the trunk."""
+        if isinstance(seen, MapBatch):
+            return self.answer_maps(seen)
+        return self.answer_features(seen)
 
     def answer_features(self, features: Float32[np.ndarray, "n views dim"]) -> list[Answer]:
         """Answers of a classify head."""
@@ -111,9 +125,13 @@ class Runtime:
 
     def answer(self, loaded: LoadedHead, pixels: UInt8[np.ndarray, "h w c"]) -> Answer:
         """What the head says of one picture."""
+        return loaded.answers(self.look(loaded, pixels))[0]
+
+    def look(self, loaded: LoadedHead, pixels: UInt8[np.ndarray, "h w c"]) -> Seen:
+        """One picture as the trunk shows it to this head."""
         if loaded.manifest.kind == "classify":
-            return loaded.answer_features(self.features(loaded.manifest, pixels))[0]
-        return loaded.answer_maps(self.maps(loaded, pixels))[0]
+            return self.features(loaded.manifest, pixels)
+        return self.maps(loaded, pixels)
 
     def features(
         self, manifest: Manifest, pixels: UInt8[np.ndarray, "h w c"]
@@ -160,10 +178,10 @@ def stored(dense: np.ndarray) -> np.ndarray:
     return dense.astype(np.float16)
 
 
-def check_goldens(
-    runtime: Runtime, package: Package, pixels_of: Callable[[str], UInt8[np.ndarray, "h w c"]]
-) -> float:
-    """Parity gate: reproduce every golden from pixels; returns the largest score difference.
+def check_goldens(package: Package, look: Callable[[LoadedHead, str], Seen]) -> float:
+    """Parity gate: reproduce every golden; returns the largest score difference.
+
+    `look` shows a sample's picture to the head, from its pixels.
 
     Raises:
         IntegrityError: a decision differs, or a score by more than the package's tolerance.
@@ -171,7 +189,7 @@ def check_goldens(
     loaded = LoadedHead.of(package)
     worst = 0.0
     for golden in package.manifest.goldens:
-        answer = runtime.answer(loaded, pixels_of(golden.sample))
+        (answer,) = loaded.answers(look(loaded, golden.sample))
         gap = float(np.max(np.abs(np.subtract(answer.scores, golden.scores))))
         scale = max(1.0, *np.abs(golden.scores))
         worst = max(worst, gap / scale)

@@ -11,10 +11,11 @@ import tenfold
 from conftest import write_cells
 from tenfold.catalog import models, questions
 from tenfold.errors import DataError, IntegrityError, NotFound, SpecError
-from tenfold.factory import register
+from tenfold.factory import register, stock
 from tenfold.factory.fit import fit
-from tenfold.factory.make import make_all, runtime_of
+from tenfold.factory.make import make_all
 from tenfold.factory.plan import plan
+from tenfold.factory.stock import Stock
 from tenfold.packages import of_model
 from tenfold.specs.task import parse
 
@@ -161,12 +162,12 @@ def test_reproduce_gives_the_same_bytes(line):
 def test_a_head_that_answers_otherwise_is_not_registered(line, monkeypatch):
     spec = spec_of(line, "classify-cells").model_copy(update={"seed": 77})
     planned = plan(line, spec)
-    trial = fit(line, planned, planned.rungs[0])
-    real = register._pixels_of(line)
-    monkeypatch.setattr(register, "_pixels_of", lambda _: lambda sha: 255 - real(sha))
+    trial = fit(Stock.of(line), planned, planned.rungs[0])
+    real = stock.decode
+    monkeypatch.setattr(stock, "decode", lambda *given, **more: 255 - real(*given, **more))
     count = len(models.everything(line.scope))
     with pytest.raises(IntegrityError, match="golden sample"):
-        register.register(line, planned, runtime_of(line), trial)
+        register.register(Stock.of(line), planned, trial)
     assert len(models.everything(line.scope)) == count
 
 

@@ -15,10 +15,11 @@ from tenfold.errors import IntegrityError, Unsupported
 from tenfold.factory.evidence import arithmetic
 from tenfold.factory.judge import Verdict
 from tenfold.factory.onnx_export import whole_graph
-from tenfold.factory.predict import package_of, runtime_of
+from tenfold.factory.predict import package_of
 from tenfold.factory.report import CardFacts, card_html, card_markdown
 from tenfold.factory.report.card import standing_limits
 from tenfold.factory.reporting import model_report
+from tenfold.factory.stock import runtime_of
 from tenfold.formats.pixels import decode
 from tenfold.packages import Package
 from tenfold.runtime import LoadedHead

@@ -11,6 +11,7 @@ from tenfold.errors import IntegrityError
 from tenfold.factory.embed import embed, map_batches
 from tenfold.factory.ladder import Rung
 from tenfold.factory.plan import Plan
+from tenfold.factory.stock import Stock
 from tenfold.heads import recipe
 from tenfold.trunks import Trunk
 from tenfold.trunks.graph import map_name
@@ -83,15 +84,12 @@ def outputs_of(rung: Rung) -> tuple[str, ...]:
 
 
 def pooled(
-    workspace: Workspace, plan: Plan, rung: Rung, samples: Sequence[str]
+    stock: Stock, plan: Plan, rung: Rung, samples: Sequence[str]
 ) -> Float32[np.ndarray, "n views dim"]:
     """Pooled features of all the rung's inputs, side by side."""
     blocks = [
         np.stack(
-            [
-                workspace.features.read(plan.space(given, view), "pooled", samples)
-                for view in given.views
-            ],
+            [stock.pooled(plan.space(given, view), samples) for view in given.views],
             axis=1,
         )
         for given in plan.inputs(rung)

@@ -16,11 +16,11 @@ from tenfold.factory.calibrate import threshold
 from tenfold.factory.judge import Count, counts_classes, counts_good_bad
 from tenfold.factory.ladder import Rung
 from tenfold.factory.plan import Plan
+from tenfold.factory.stock import Stock
 from tenfold.heads import recipe
 from tenfold.heads.fitness import FitnessGate
 from tenfold.heads.validate import Each, assign_folds, cross_validate
 from tenfold.metrics.classification import auroc
-from tenfold.workspace import Workspace
 
 FOLDS = 4
 
@@ -41,7 +41,7 @@ class Trial:
     seconds: float
 
 
-def fit(workspace: Workspace, plan: Plan, rung: Rung) -> Trial:
+def fit(stock: Stock, plan: Plan, rung: Rung) -> Trial:
     """Fit the head on fit, set thresholds on calibrate, estimate on both.
 
     Raises:
@@ -50,7 +50,7 @@ def fit(workspace: Workspace, plan: Plan, rung: Rung) -> Trial:
     began = time.perf_counter()
     fitted = _fit_classify if plan.spec.kind == "classify" else _fit_anomaly
     with threadpool_limits(1, user_api="blas"):  # the same bytes whatever else the cores do
-        head, gate, scores, rows = fitted(workspace, plan, rung)
+        head, gate, scores, rows = fitted(stock, plan, rung)
     targets = plan.cohort.targets[rows]
     calibrate = np.isin(rows, plan.splits.where("calibrate"))
     thresholds = _thresholds(plan, scores[calibrate], targets[calibrate])
@@ -59,16 +59,14 @@ def fit(workspace: Workspace, plan: Plan, rung: Rung) -> Trial:
     return Trial(rung, head, gate, thresholds, estimate, expected, seconds)
 
 
-def _fit_classify(
-    workspace: Workspace, plan: Plan, rung: Rung
-) -> tuple[Any, None, np.ndarray, np.ndarray]:
+def _fit_classify(stock: Stock, plan: Plan, rung: Rung) -> tuple[Any, None, np.ndarray, np.ndarray]:
     """The head on fit; scores of fit by cross-validation, of calibrate by the head itself."""
     fit_rows, calibrate_rows = plan.splits.where("fit"), plan.splits.where("calibrate")
     rows = np.array([*fit_rows, *calibrate_rows], int)
     made = recipe(rung.recipe, **rung.params)
-    features = feed.pooled(workspace, plan, rung, [plan.cohort.samples[i] for i in rows])
+    features = feed.pooled(stock, plan, rung, [plan.cohort.samples[i] for i in rows])
     n, learnt = len(fit_rows), plan.cohort.learnt[fit_rows]
-    with ThreadPoolExecutor(workspace.settings.cores, thread_name_prefix="fit") as pool:
+    with ThreadPoolExecutor(stock.workspace.settings.cores, thread_name_prefix="fit") as pool:
         fitting = pool.submit(made.fit, features[:n], learnt, rng=_rng(plan))
         inside = _inside(plan, made, features[:n], fit_rows, each=pool.map)
         head = fitting.result()
@@ -104,16 +102,16 @@ def _groups(plan: Plan, rows: Sequence[int]) -> Int[np.ndarray, " n"]:
 
 
 def _fit_anomaly(
-    workspace: Workspace, plan: Plan, rung: Rung
+    stock: Stock, plan: Plan, rung: Rung
 ) -> tuple[Any, FitnessGate, np.ndarray, np.ndarray]:
     """The head and gate on the goods of fit; scores of calibrate."""
     samples = plan.cohort.samples
     fit_rows, rows = plan.splits.where("fit"), np.array(plan.splits.where("calibrate"), int)
     goods = [samples[i] for i in fit_rows if plan.cohort.targets[i, 0] > 0.5]
     made = recipe(rung.recipe, **rung.params)
-    head = made.fit(feed.maps(workspace, plan, rung, goods, all_views=True), rng=_rng(plan))
-    gate = FitnessGate.fit(feed.maps(workspace, plan, rung, goods))
-    batches = feed.maps(workspace, plan, rung, [samples[i] for i in rows])
+    head = made.fit(feed.maps(stock.workspace, plan, rung, goods, all_views=True), rng=_rng(plan))
+    gate = FitnessGate.fit(feed.maps(stock.workspace, plan, rung, goods))
+    batches = feed.maps(stock.workspace, plan, rung, [samples[i] for i in rows])
     scores = [head.score(batch).image for batch in batches()]
     return head, gate, np.concatenate(scores)[:, None], rows
 

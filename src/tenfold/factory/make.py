@@ -20,7 +20,7 @@ from tenfold.factory.plan import Plan, plan
 from tenfold.factory.register import judged_sizes, model_id, register
 from tenfold.factory.report.words import percent, percent_up
 from tenfold.factory.reporting import write_report
-from tenfold.runtime import Runtime
+from tenfold.factory.stock import Stock
 from tenfold.specs import task as tasks
 from tenfold.specs.task import TaskSpec
 from tenfold.values import Progress
@@ -105,7 +105,7 @@ def make(
     workspace: Workspace,
     planned: Plan,
     *,
-    runtime: Runtime | None = None,
+    stock: Stock | None = None,
     progress: Progress | None = None,
 ) -> Made:
     """Climb the ladder until the bar is cleared or the budget is spent; find what is made already.
@@ -118,7 +118,7 @@ def make(
         model = models.find(workspace.scope, found.model_id)
         if model:
             return _made(planned, model, found.rungs, found.seconds, was_found=True)
-    climb = _Climb(workspace, planned, runtime or runtime_of(workspace), progress)
+    climb = _Climb(stock or Stock.of(workspace), planned, progress)
     model = climb.to_the_bar()
     models.put_make(
         workspace.scope,
@@ -154,13 +154,13 @@ def make_all(
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise SpecError(f"two tasks are called {twice[0]!r}.", hint="Give each its own name.")
-    plans = [plan(workspace, spec) for spec in specs]
+    stock = Stock.of(workspace)
+    plans = [plan(workspace, spec, stock=stock) for spec in specs]
     missing = [p for p in plans if not models.find_make(workspace.scope, p.id)]
     embedded = feed.ensure(workspace, [(p, p.rungs[0]) for p in missing], progress=progress)
-    runtime = runtime_of(workspace)
     made: list[Made] = []
     for done, planned in enumerate(plans):
-        made.append(make(workspace, planned, runtime=runtime, progress=progress))
+        made.append(make(workspace, planned, stock=stock, progress=progress))
         if progress and len(plans) > 1:
             progress("tasks", done + 1, len(plans))
     total = time.perf_counter() - began
@@ -192,18 +192,11 @@ def embed_ahead(
     return feed.ensure(workspace, wanted, progress=progress)
 
 
-def runtime_of(workspace: Workspace) -> Runtime:
-    settings = workspace.settings
-    return Runtime(workspace.trunks_folder, settings.runtime, settings.cores)
-
-
 class _Climb:
     """One walk up the ladder, with its record."""
 
-    def __init__(
-        self, workspace: Workspace, planned: Plan, runtime: Runtime, progress: Progress | None
-    ) -> None:
-        self.workspace, self.planned, self.runtime = workspace, planned, runtime
+    def __init__(self, stock: Stock, planned: Plan, progress: Progress | None) -> None:
+        self.stock, self.workspace, self.planned = stock, stock.workspace, planned
         self.progress = progress
         self.began = time.perf_counter()
         self.rungs: list[dict[str, Any]] = []
@@ -235,7 +228,7 @@ class _Climb:
 
     def _fitted(self, rung: Rung) -> Trial:
         embedded = feed.ensure(self.workspace, [(self.planned, rung)], progress=self.progress)
-        trial = fit(self.workspace, self.planned, rung)
+        trial = fit(self.stock, self.planned, rung)
         self.seconds["embed"] += embedded.seconds
         self.seconds["fit"] += trial.seconds
         return trial
@@ -247,7 +240,7 @@ class _Climb:
 
     def _judged(self, trial: Trial, *, again: bool = False) -> Model:
         began = time.perf_counter()
-        registered = register(self.workspace, self.planned, self.runtime, trial)
+        registered = register(self.stock, self.planned, trial)
         self.seconds["judge"] += time.perf_counter() - began
         self.judged.append((trial.estimate or 0.0, registered.model))
         if again:

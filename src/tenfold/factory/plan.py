@@ -1,21 +1,21 @@
 """What would be made of a task: which samples, in which roles, on which rungs. Nothing runs yet."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
-from tenfold.catalog import datasets, questions, snapshots
+from tenfold.catalog import questions
 from tenfold.catalog.datasets import Item
 from tenfold.catalog.snapshots import Snapshot
 from tenfold.errors import DataError, NotFound, SpecError
-from tenfold.factory.cohort import Cohort, gather, spelt
+from tenfold.factory.cohort import Cohort
 from tenfold.factory.judge import Lineage, lineage
 from tenfold.factory.ladder import Rung, on_trunk, rungs_for
+from tenfold.factory.snapshot import thaw
 from tenfold.factory.splits import Known, Splits, split
+from tenfold.factory.stock import Stock
 from tenfold.packages import TrunkInput
 from tenfold.specs.task import TaskSpec
-from tenfold.trunks import Trunk, load_trunk
+from tenfold.trunks import Trunk
 from tenfold.trunks.runtimes import runtime_version
 from tenfold.values import FeatureSpace, Precision, fingerprint
 from tenfold.workspace import Workspace
@@ -95,34 +95,32 @@ class Plan:
         }
 
 
-def plan(workspace: Workspace, spec: TaskSpec) -> Plan:
+def plan(workspace: Workspace, spec: TaskSpec, *, stock: Stock | None = None) -> Plan:
     """Freeze the dataset, gather who can answer, give roles and name the rungs.
 
     Raises:
         NotFound: there is no such dataset or rung.
         DataError: the dataset cannot answer the question.
     """
-    datasets.get(workspace.scope, spec.dataset)
-    items = datasets.items_of(workspace.scope, spec.dataset)
-    return _planned(workspace, spec, freeze(workspace, spec.dataset, items), items)
+    stock = stock or Stock.of(workspace)
+    items, snapshot = stock.dataset(spec.dataset)
+    return _planned(stock, spec, snapshot, items)
 
 
 def replan(workspace: Workspace, spec: TaskSpec, snapshot: Snapshot) -> Plan:
     """The plan of a task on an older snapshot."""
-    return _planned(workspace, spec, snapshot, thaw(workspace, snapshot.id))
+    return _planned(Stock.of(workspace), spec, snapshot, thaw(workspace, snapshot.id))
 
 
-def _planned(
-    workspace: Workspace, spec: TaskSpec, snapshot: Snapshot, items: Sequence[Item]
-) -> Plan:
-    cohort = gather(spec, items)
+def _planned(stock: Stock, spec: TaskSpec, snapshot: Snapshot, items: Sequence[Item]) -> Plan:
+    workspace = stock.workspace
+    cohort, one_way = stock.cohort(spec, items, snapshot.id)
     unknown = sorted(set(spec.bar.miss) - set(cohort.classes))
     if unknown:
         raise SpecError(
             f"bar.miss names {unknown[0]!r}; the classes are {', '.join(cohort.classes)}.",
             where=f"task {spec.task}",
         )
-    one_way = spelt(spec, items)
     spent = questions.spent(workspace.scope, one_way.question_key)
     before = lineage(spent, frozenset(cohort.samples))
     rungs = _rungs(spec)
@@ -138,26 +136,8 @@ def _planned(
         rungs=rungs,
         precision=workspace.precision,
         runtime=runtime_version(workspace.settings.runtime),
-        trunks=_trunks(workspace, rungs),
+        trunks={g.trunk: stock.trunk(g.trunk) for rung in rungs for g in rung.inputs},
     )
-
-
-def freeze(workspace: Workspace, dataset: str, items: Sequence[Item]) -> Snapshot:
-    """Keep the items as they are now, under the digest of what they say."""
-    lines = (json.dumps(asdict(item), sort_keys=True, ensure_ascii=False) for item in items)
-    digest = workspace.blobs.put("\n".join(lines).encode())
-    snapshot = Snapshot(digest, dataset, len(items))
-    snapshots.put(workspace.scope, snapshot)
-    return snapshot
-
-
-def thaw(workspace: Workspace, snapshot: str) -> list[Item]:
-    """The items of a snapshot."""
-    lines = workspace.blobs.get(snapshot).decode().splitlines()
-    plain: list[dict[str, Any]] = [json.loads(line) for line in lines]
-    for one in plain:
-        one["labels"] = tuple(one["labels"])
-    return [Item(**one) for one in plain]
 
 
 def _check_enough(spec: TaskSpec, cohort: Cohort, splits: Splits) -> None:
@@ -196,8 +176,3 @@ def _rungs(spec: TaskSpec) -> tuple[Rung, ...]:
             )
         return chosen
     return rungs[: spec.budget.rungs]
-
-
-def _trunks(workspace: Workspace, rungs: Sequence[Rung]) -> dict[str, Trunk]:
-    names = dict.fromkeys(given.trunk for rung in rungs for given in rung.inputs)
-    return {name: load_trunk(name, workspace.trunks_folder) for name in names}

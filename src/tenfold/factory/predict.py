@@ -14,6 +14,7 @@ from tenfold.atomic import write_bytes
 from tenfold.catalog import models
 from tenfold.errors import DataError, NotFound
 from tenfold.factory.reporting import overlay_of
+from tenfold.factory.stock import runtime_of
 from tenfold.formats.files import pictures_below
 from tenfold.formats.pixels import decode
 from tenfold.packages import Package
@@ -75,11 +76,6 @@ def package_of(workspace: Workspace, model: str) -> Package:
         return packages.read_file(Path(model).expanduser())[0]
     found = models.get(workspace.scope, model)
     return packages.of_model(workspace.packs_folder, found)
-
-
-def runtime_of(workspace: Workspace) -> Runtime:
-    settings = workspace.settings
-    return Runtime(workspace.trunks_folder, settings.runtime, settings.cores)
 
 
 def expand(paths: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any
@@ -29,9 +29,9 @@ from tenfold.factory.judge import (
 )
 from tenfold.factory.ladder import Rung
 from tenfold.factory.plan import CODE_VERSION, Plan
-from tenfold.formats.pixels import decode
+from tenfold.factory.stock import Stock
 from tenfold.packages import Golden, HeadSpec, Manifest, Package, Packs
-from tenfold.runtime import UNFIT, Answer, LoadedHead, Runtime, check_goldens
+from tenfold.runtime import UNFIT, Answer, LoadedHead, check_goldens
 from tenfold.values import Split, fingerprint
 from tenfold.workspace import Workspace
 
@@ -52,26 +52,26 @@ def model_id(plan: Plan, rung: Rung) -> str:
     return fingerprint(plan.identity(rung))
 
 
-def register(workspace: Workspace, plan: Plan, runtime: Runtime, trial: Trial) -> Registered:
+def register(stock: Stock, plan: Plan, trial: Trial) -> Registered:
     """Judge a trial and record it; nothing is recorded unless the parity gate is passed.
 
     Raises:
         IntegrityError: the serving runtime does not reproduce the golden scores.
         Conflict: others keep looking at the same question.
     """
-    began = time.perf_counter()
+    began, workspace = time.perf_counter(), stock.workspace
     package = _package(plan, trial)
     loaded = LoadedHead.of(packages.load(packages.dump(package), where="memory"))
     rows = [*plan.splits.where("calibrate"), *plan.splits.where("judge")]
     with threadpool_limits(1, user_api="blas"):
-        answers = _answers(workspace, plan, trial.rung, loaded, rows)
+        answers = _answers(stock, plan, trial.rung, loaded, rows)
     chosen = _golden_rows(plan)
     goldens = [_golden(plan, row, answers[row]) for row in chosen]
-    rows_blob = workspace.blobs.put(_feature_rows(workspace, plan, trial.rung, chosen))
+    rows_blob = workspace.blobs.put(_feature_rows(stock, plan, trial.rung, chosen))
     manifest = package.manifest.model_copy(
         update={"goldens": tuple(goldens), "golden_rows": rows_blob}
     )
-    check_goldens(runtime, replace(package, manifest=manifest), _pixels_of(workspace))
+    check_goldens(replace(package, manifest=manifest), stock.look)
     judged = {row: answers[row] for row in plan.splits.where("judge")}
     counts = count(plan, judged)
     names = ["anomaly"] if plan.spec.kind == "anomaly" else plan.cohort.classes
@@ -199,14 +199,14 @@ def _split_counts(plan: Plan) -> dict[str, dict[str, int]]:
 
 
 def _answers(
-    workspace: Workspace, plan: Plan, rung: Rung, loaded: LoadedHead, rows: Sequence[int]
+    stock: Stock, plan: Plan, rung: Rung, loaded: LoadedHead, rows: Sequence[int]
 ) -> dict[int, Answer]:
     """What the packaged head says of stored features."""
     samples = [plan.cohort.samples[row] for row in rows]
     if plan.spec.kind == "classify":
-        answers = loaded.answer_features(feed.pooled(workspace, plan, rung, samples))
+        answers = loaded.answer_features(feed.pooled(stock, plan, rung, samples))
     else:
-        batches = feed.maps(workspace, plan, rung, samples)
+        batches = feed.maps(stock.workspace, plan, rung, samples)
         answers = [
             replace(answer, score_map=None)
             for batch in batches()
@@ -229,24 +229,15 @@ def _golden(plan: Plan, row: int, answer: Answer) -> Golden:
     return Golden(sample=plan.cohort.samples[row], scores=answer.scores, decision=answer.decision)
 
 
-def _feature_rows(workspace: Workspace, plan: Plan, rung: Rung, rows: Sequence[int]) -> bytes:
+def _feature_rows(stock: Stock, plan: Plan, rung: Rung, rows: Sequence[int]) -> bytes:
     """Features of the golden samples, so that a head can be checked without their pictures."""
     samples = [plan.cohort.samples[row] for row in rows]
-    arrays = {"pooled": feed.pooled(workspace, plan, rung, samples)}
+    arrays = {"pooled": feed.pooled(stock, plan, rung, samples)}
     if plan.spec.kind == "anomaly":
-        for batch in feed.maps(workspace, plan, rung, samples[:GOLDEN_MAPS])():
+        for batch in feed.maps(stock.workspace, plan, rung, samples[:GOLDEN_MAPS])():
             arrays |= {f"map_s{stride}": dense for stride, dense in batch.maps.items()}
             arrays |= {"content_xyxy": batch.content_xyxy, "vitals": batch.vitals}
     return save_arrays({name: np.ascontiguousarray(a) for name, a in sorted(arrays.items())})
-
-
-def _pixels_of(workspace: Workspace) -> Callable[[str], np.ndarray]:
-    limit = int(workspace.settings.max_megapixels * 1e6)
-
-    def pixels_of(sha: str) -> np.ndarray:
-        return decode(workspace.blobs.get(sha), where=sha[:12], max_pixels=limit)
-
-    return pixels_of
 
 
 def _lineage(workspace: Workspace, plan: Plan) -> Lineage:

@@ -17,7 +17,6 @@ from tenfold.errors import NotFound
 from tenfold.factory.evidence import EvidenceRow, read
 from tenfold.factory.judge import Bound, Verdict, expected_false_acceptances
 from tenfold.factory.overlay import overlay
-from tenfold.factory.plan import thaw
 from tenfold.factory.report import render
 from tenfold.factory.report.values import (
     BoundLine,
@@ -34,6 +33,8 @@ from tenfold.factory.report.values import (
     SplitLine,
     VerdictLines,
 )
+from tenfold.factory.snapshot import thaw
+from tenfold.factory.stock import runtime_of
 from tenfold.formats.pixels import decode
 from tenfold.metrics.classification import auroc
 from tenfold.packages import Package, Packs
@@ -312,8 +313,7 @@ class _Pictures:
     def __init__(self, workspace: Workspace, package: Package) -> None:
         self.workspace = workspace
         self.package = package
-        settings = workspace.settings
-        self.runtime = Runtime(workspace.trunks_folder, settings.runtime, settings.cores)
+        self.runtime = runtime_of(workspace)
         self.loaded = LoadedHead.of(package)
 
     def exhibit(self, judged: Judged, place: int) -> Exhibit:

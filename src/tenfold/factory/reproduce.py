@@ -10,9 +10,8 @@ from tenfold.catalog.snapshots import Snapshot
 from tenfold.errors import Unsupported
 from tenfold.factory import feed
 from tenfold.factory.fit import fit
-from tenfold.factory.make import runtime_of
 from tenfold.factory.plan import Plan, replan
-from tenfold.formats.pixels import decode
+from tenfold.factory.stock import Stock
 from tenfold.runtime import LoadedHead, check_goldens
 from tenfold.specs.task import parse
 from tenfold.values import Progress
@@ -68,15 +67,12 @@ def reproduce(workspace: Workspace, name: str, *, progress: Progress | None = No
             hint="Use the Tenfold version, runtime and trunk that its manifest names.",
         )
     feed.ensure(workspace, [(plan, rung)], progress=progress)
-    trial = fit(workspace, plan, rung)
+    stock = Stock.of(workspace)
+    trial = fit(stock, plan, rung)
     arrays = trial.head.arrays()
     gate = trial.gate.arrays() if trial.gate else {}
     again = replace(package, head=arrays, gate=gate)
-    worst = check_goldens(
-        runtime_of(workspace),
-        again,
-        lambda sha: decode(workspace.blobs.get(sha), where=sha[:12], max_pixels=10**9),
-    )
+    worst = check_goldens(again, stock.look)
     LoadedHead.of(again)
     return Reproduced(
         model=model.id,

@@ -1,0 +1,29 @@
+"""Freeze the items of a dataset under the digest of what they say, and bring them back."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from tenfold.catalog import snapshots
+from tenfold.catalog.datasets import Item
+from tenfold.catalog.snapshots import Snapshot
+from tenfold.workspace import Workspace
+
+
+def freeze(workspace: Workspace, dataset: str, items: Sequence[Item]) -> Snapshot:
+    """Keep the items as they are now, under the digest of what they say."""
+    lines = (json.dumps(asdict(item), sort_keys=True, ensure_ascii=False) for item in items)
+    digest = workspace.blobs.put("\n".join(lines).encode())
+    snapshot = Snapshot(digest, dataset, len(items))
+    snapshots.put(workspace.scope, snapshot)
+    return snapshot
+
+
+def thaw(workspace: Workspace, snapshot: str) -> list[Item]:
+    """The items of a snapshot."""
+    lines = workspace.blobs.get(snapshot).decode().splitlines()
+    plain: list[dict[str, Any]] = [json.loads(line) for line in lines]
+    for one in plain:
+        one["labels"] = tuple(one["labels"])
+    return [Item(**one) for one in plain]

@@ -1,0 +1,132 @@
+"""What many tasks share and none reads twice: datasets, questions, trunks, features, goldens.
+
+Lives as long as one command; what it holds in memory is bounded.
+"""
+
+from collections import OrderedDict
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32
+
+from tenfold.catalog import datasets
+from tenfold.catalog.datasets import Item
+from tenfold.catalog.snapshots import Snapshot
+from tenfold.factory.cohort import Cohort, gather, spelt
+from tenfold.factory.snapshot import freeze
+from tenfold.formats.pixels import decode
+from tenfold.runtime import LoadedHead, Runtime, Seen
+from tenfold.specs.task import TaskSpec
+from tenfold.trunks import Trunk, load_trunk
+from tenfold.values import FeatureSpace
+from tenfold.workspace import Workspace
+
+MOST_FEATURE_BYTES = 800_000_000
+MOST_COHORTS = 64
+MOST_LOOKS = 64
+"""Golden pictures remembered as the trunk saw them; a dense one takes about a megabyte."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Block:
+    """Features of one space in memory."""
+
+    row: dict[str, int]
+    array: Float32[np.ndarray, "n dim"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stock:
+    workspace: Workspace
+    runtime: Runtime
+    _datasets: dict[str, tuple[tuple[Item, ...], Snapshot]] = field(
+        default_factory=dict[str, tuple[tuple[Item, ...], Snapshot]]
+    )
+    _trunks: dict[str, Trunk] = field(default_factory=dict[str, Trunk])
+    _cohorts: OrderedDict[Hashable, tuple[Cohort, TaskSpec]] = field(
+        default_factory=OrderedDict[Hashable, tuple[Cohort, TaskSpec]]
+    )
+    _blocks: OrderedDict[FeatureSpace, _Block] = field(
+        default_factory=OrderedDict[FeatureSpace, _Block]
+    )
+    _looks: OrderedDict[Hashable, Seen] = field(default_factory=OrderedDict[Hashable, Seen])
+
+    @classmethod
+    def of(cls, workspace: Workspace) -> "Stock":
+        return cls(workspace, runtime_of(workspace))
+
+    def dataset(self, name: str) -> tuple[tuple[Item, ...], Snapshot]:
+        """Its items, and the snapshot that freezes them.
+
+        Raises:
+            NotFound: there is no such dataset.
+        """
+        if name not in self._datasets:
+            datasets.get(self.workspace.scope, name)
+            items = datasets.items_of(self.workspace.scope, name)
+            self._datasets[name] = (tuple(items), freeze(self.workspace, name, items))
+        return self._datasets[name]
+
+    def cohort(
+        self, spec: TaskSpec, items: Sequence[Item], snapshot: str
+    ) -> tuple[Cohort, TaskSpec]:
+        """Who answers, and the task with its question spelt one way; variants share them.
+
+        Raises:
+            DataError: see `gather`.
+        """
+        asked = (snapshot, spec.kind, spec.question.model_dump_json(), spec.soft_label)
+        if asked not in self._cohorts:
+            self._cohorts[asked] = (gather(spec, items), spelt(spec, items))
+        _trim(self._cohorts, MOST_COHORTS)
+        cohort, one_way = self._cohorts[asked]
+        return cohort, spec.model_copy(update={"question": one_way.question})
+
+    def trunk(self, name: str) -> Trunk:
+        if name not in self._trunks:
+            self._trunks[name] = load_trunk(name, self.workspace.trunks_folder)
+        return self._trunks[name]
+
+    def pooled(self, space: FeatureSpace, samples: Sequence[str]) -> Float32[np.ndarray, "n dim"]:
+        """Pooled features in the order asked, from memory where they were read before."""
+        block = self._blocks.get(space) or _Block({}, np.empty((0, 0), np.float32))
+        missing = [sample for sample in dict.fromkeys(samples) if sample not in block.row]
+        if missing:
+            read = self.workspace.features.read(space, "pooled", missing)
+            start = len(block.row)
+            row = block.row | {sample: start + i for i, sample in enumerate(missing)}
+            block = _Block(row, np.concatenate([block.array, read]) if start else read)
+            self._blocks[space] = block
+        self._blocks.move_to_end(space)
+        while (
+            len(self._blocks) > 1
+            and sum(b.array.nbytes for b in self._blocks.values()) > MOST_FEATURE_BYTES
+        ):
+            self._blocks.popitem(last=False)
+        return block.array[[block.row[sample] for sample in samples]]
+
+    def look(self, loaded: LoadedHead, sample: str) -> Seen:
+        """A kept picture as the serving runtime shows it to this head, passed through once."""
+        manifest = loaded.manifest
+        inputs = tuple(given.model_dump_json() for given in manifest.inputs)
+        key = (inputs, manifest.precision, manifest.runtime, loaded.strides, sample)
+        if key not in self._looks:
+            data = self.workspace.blobs.get(sample)
+            limit = int(self.workspace.settings.max_megapixels * 1e6)
+            pixels = decode(data, where=sample[:12], max_pixels=limit)
+            self._looks[key] = self.runtime.look(loaded, pixels)
+        self._looks.move_to_end(key)
+        _trim(self._looks, MOST_LOOKS)
+        return self._looks[key]
+
+
+def runtime_of(workspace: Workspace) -> Runtime:
+    settings = workspace.settings
+    return Runtime(workspace.trunks_folder, settings.runtime, settings.cores)
+
+
+def _trim(kept: OrderedDict[Hashable, Any], most: int) -> None:
+    while len(kept) > most:
+        kept.popitem(last=False)
