@@ -8,9 +8,9 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from tenfold.cli import output
+from tenfold.cli import fleet, output
 from tenfold.cli.output import Json, emit, progress_bars, stdout
-from tenfold.errors import DataError
+from tenfold.errors import DataError, SpecError
 from tenfold.workspace import opened
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ def register(app: typer.Typer) -> None:
 
 def make(
     sources: Annotated[
-        list[str], typer.Argument(help="Task files (YAML), or one folder or CSV of pictures.")
+        list[str],
+        typer.Argument(help="Task files (YAML), one fleet file, or one folder or CSV of pictures."),
     ],
     out: Annotated[
         Path | None,
@@ -35,10 +36,20 @@ def make(
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit 11 unless every verdict is `accepted`.")
     ] = False,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Of a fleet: say what would be made; nothing runs.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Make models: embed, fit, climb the ladder, calibrate, judge, package, report."""
+    from tenfold.factory.fleet import is_fleet
     from tenfold.factory.make import make_all
+
+    if any(is_fleet(source) for source in sources):
+        fleet.make(sources, only_plan=plan, strict=strict, json=json)
+        return
+    if plan:
+        raise SpecError("--plan is for fleet files.", hint="docs/fleets.md says what one is.")
 
     with opened() as workspace, progress_bars() as progress:
         batch = make_all(workspace, sources, out=out, progress=progress)

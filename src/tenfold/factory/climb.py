@@ -14,6 +14,8 @@ def is_promising(
 
     `judged` gives the number of judge samples behind each count, by its name.
     """
+    if not expected:
+        return True  # nothing is known against it
     sizes = dict(judged)
     foreseen: list[Count] = []
     for seen in expected:

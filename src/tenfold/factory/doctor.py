@@ -71,6 +71,7 @@ def _measured(workspace: Workspace, progress: Progress | None) -> list[str]:
         {
             "precision": chosen.measurement.precision,
             "why": chosen.why,
+            "images_per_second": chosen.measurement.images_per_second,
             "measured": [asdict(m) for m in found],
         }
     )

@@ -37,7 +37,8 @@ class Trial:
     """AUC where the question is good or bad, else accuracy; on fit and calibrate alone. None
     where only goods are known."""
     expected: tuple[Count, ...]
-    """Errors seen on fit and calibrate: what judge may be expected to show."""
+    """Errors seen on fit and calibrate: what judge may be expected to show; none where too few
+    groups are there to hold any out."""
     seconds: float
 
 
@@ -131,6 +132,8 @@ def _thresholds(plan: Plan, scores: np.ndarray, targets: np.ndarray) -> tuple[fl
 def _estimate(
     plan: Plan, rows: np.ndarray, scores: np.ndarray, thresholds: Sequence[float]
 ) -> tuple[float | None, tuple[Count, ...]]:
+    if not len(rows):
+        return None, ()
     targets = plan.cohort.targets[rows]
     units = [(plan.splits.groups[row], plan.cohort.samples[row]) for row in rows]
     if plan.cohort.is_binary:

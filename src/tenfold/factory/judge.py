@@ -12,6 +12,8 @@ from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Bool, Float
+from scipy.special import bdtr
+from scipy.stats import false_discovery_control
 
 from tenfold.catalog.questions import Spent
 from tenfold.errors import DataError, SpecError
@@ -223,6 +225,24 @@ def expected_false_acceptances(verdicts: Iterable[Verdict]) -> float:
     """Models of a fleet accepted by chance, were every one of them exactly at its bar: at most
     what their looks spent."""
     return sum(verdict.alpha for verdict in verdicts)
+
+
+def withstand_fdr(accepted: Sequence[Verdict], *, fdr: float, judged: int) -> list[bool]:
+    """Which accepted verdicts stand when at most a share `fdr` of those that stand may be false,
+    out of `judged` models, however their samples overlap.
+
+    Source: Benjamini & Yekutieli 2001, "The control of the false discovery rate in multiple testing
+    under dependency", theorem 1.3; models that were not accepted count with p = 1.
+    """
+    values = [p_value(verdict) for verdict in accepted] + [1.0] * (judged - len(accepted))
+    adjusted = false_discovery_control(values, method="by") if values else []
+    return [bool(value <= fdr) for value in adjusted[: len(accepted)]]
+
+
+def p_value(verdict: Verdict) -> float:
+    """Chance of so few errors, had every asked rate been at its limit; looks are paid for."""
+    chances = [float(bdtr(b.errors, b.n, b.limit)) for b in verdict.bounds if b.limit is not None]
+    return min(1.0, max(chances, default=1.0) / spent_alpha(1.0, verdict.look))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 from tenfold.atomic import write_bytes
 from tenfold.catalog import datasets, models
 from tenfold.catalog.models import Make, Model
-from tenfold.errors import SpecError
+from tenfold.errors import DataError, SpecError
 from tenfold.factory import feed
 from tenfold.factory.climb import best, is_promising
 from tenfold.factory.fit import Trial, fit
@@ -184,7 +184,11 @@ def embed_ahead(
     for kind in kinds:
         if kind not in ("classify", "anomaly"):
             raise SpecError(f"no kind {kind!r}.", hint="There are: classify, anomaly.")
-        question = {"multi_label": True} if kind == "classify" else {"negative": labels}
+        question: dict[str, Any] = (
+            {"multi_label": True} if kind == "classify" else {"negative": labels}
+        )
+        if not labels:  # any attribute will do: no head is fitted
+            question = {"label": min({name for item in items for name in item.attributes})}
         spec = TaskSpec.model_validate(
             {"task": known.name, "kind": kind, "dataset": known.name, "question": question}
         )
@@ -280,6 +284,13 @@ def _specs(
         )
     source = Path(sources[0]).expanduser()
     made = ingest(workspace, source, progress=progress)
+    if not made.labels:
+        raise DataError(
+            "no picture has a label, so nobody knows what to make.",
+            where=str(source),
+            hint=f"The pictures are kept as dataset {made.dataset.name!r}; write a task for it. "
+            f"{made.dataset.understood}",
+        )
     spec = tasks.propose(
         made.dataset.name,
         made.kind,

@@ -74,6 +74,7 @@ def split(spec: TaskSpec, cohort: Cohort, known: Known) -> Splits:
     else:
         roles = _stored(spec.split, cohort, units, known)
     _divide_fit(spec, cohort, units, roles)
+    _thin_fit(spec, cohort, units, roles)
     if spec.kind == "anomaly":  # these heads fit goods only; the group stays out of judge
         for i in np.flatnonzero(cohort.targets[:, 1] > 0):
             roles[i] = "calibrate" if roles[i] == "fit" else roles[i]
@@ -168,15 +169,13 @@ def _drawn(spec: TaskSpec, cohort: Cohort, units: list[_Unit], known: Known) -> 
 
 
 def _divide_fit(spec: TaskSpec, cohort: Cohort, units: list[_Unit], roles: list[Role]) -> None:
-    """Take calibrate's share out of what fits, in an order that the seed sets."""
+    """Take calibrate's share out of what fits, in an order that the seed sets. Where the likeliest
+    class wins there is no threshold to set, and fit keeps all."""
+    if not cohort.is_binary:
+        return
     has_own = "calibrate" in roles
     share = spec.split.calibrate / (spec.split.fit + spec.split.calibrate)
-    fitting = [
-        _Unit(unit.name, mine)
-        for unit in units
-        if (mine := tuple(i for i in unit.members if roles[i] == "fit"))
-    ]
-    for never_fits, mine in _strata(spec, cohort, fitting):
+    for never_fits, mine in _strata(spec, cohort, _fitting(units, roles)):
         if never_fits:
             taken = mine
         elif has_own:
@@ -186,6 +185,29 @@ def _divide_fit(spec: TaskSpec, cohort: Cohort, units: list[_Unit], roles: list[
             taken = _take(mine, wanted, salt=f"calibrate {spec.seed}", at_least_one=True)
         for i in (i for unit in taken for i in unit.members):
             roles[i] = "calibrate"
+
+
+def _thin_fit(spec: TaskSpec, cohort: Cohort, units: list[_Unit], roles: list[Role]) -> None:
+    """Leave fit about `most_fit` samples; what fits a small head fits every larger one."""
+    most, fitting = spec.split.most_fit, _fitting(units, roles)
+    total = sum(map(len, fitting))
+    if most is None or total <= most:
+        return
+    for _, mine in _strata(spec, cohort, fitting):
+        wanted = max(1, round(sum(map(len, mine)) * most / total))
+        kept = _take(mine, wanted, salt=f"size {spec.seed}", at_least_one=True) or mine
+        stays = {unit.name for unit in kept}
+        for i in (i for unit in mine if unit.name not in stays for i in unit.members):
+            roles[i] = None
+
+
+def _fitting(units: Iterable[_Unit], roles: Sequence[Role]) -> list[_Unit]:
+    """What of each unit fits."""
+    return [
+        _Unit(unit.name, mine)
+        for unit in units
+        if (mine := tuple(i for i in unit.members if roles[i] == "fit"))
+    ]
 
 
 def _strata(

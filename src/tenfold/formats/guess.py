@@ -45,11 +45,14 @@ def guess(source: Path, *, format_name: str | None = None) -> Guess:
     if not rows:
         raise _no_pictures(source, len(entries))
     labels = Counter(label for row in rows for label in row.labels)
+    if not labels and name == "csv" and any(row.attributes for row in rows):
+        said = f"{len(rows):,} pictures (csv), no column `label`. {_choice(rows)}"
+        return Guess(name, "classify", None, {}, said)
     if not labels:
         raise DataError(
             f"{len(rows):,} pictures, but none has a label.",
             where=str(source),
-            hint=_without_labels(name, rows),
+            hint=_without_labels(name),
         )
     goods = sorted(label for label in labels if is_good(label))
     good = goods[0] if len(goods) == 1 else None
@@ -150,12 +153,15 @@ def _no_pictures(source: Path, others: int) -> DataError:
     )
 
 
-def _without_labels(name: str, rows: list[Row]) -> str:
+def _without_labels(name: str) -> str:
     if name != "csv":
         return "Put the pictures into one folder for each class."
+    return "Name the column that holds the answer `label`."
+
+
+def _choice(rows: list[Row]) -> str:
     columns = sorted({column for row in rows for column in row.attributes})
-    choice = f" Columns there: {', '.join(columns)}." if columns else ""
-    return f"Name the column that holds the answer `label`.{choice}"
+    return f"A task names the column that answers as `question.label`: {', '.join(columns)}."
 
 
 def _one_class(source: Path, label: str, count: int) -> DataError:

@@ -65,6 +65,8 @@ class Shares(_Part):
     fit: Share = 0.5
     calibrate: Share = 0.2
     judge: Share = 0.3
+    most_fit: Annotated[int, Field(ge=2)] | None = None
+    """Fit on about so many samples at most; the others are left out."""
     stored: dict[str, Literal["fit", "calibrate", "judge"]] | None = None
     """From the dataset's own split names to ours, such as `{train: fit, test: judge}`; where
     nothing is given for calibrate it is taken from fit."""
