@@ -22,6 +22,7 @@ from tenfold.formats import FORMATS
 from tenfold.formats.csv_table import NAMES as COLUMNS
 from tenfold.heads import HEADS
 from tenfold.settings import Settings
+from tenfold.specs import fleet
 from tenfold.specs.bar import Bar
 from tenfold.specs.task import Budget, Question, Shares, TaskSpec, parse
 from tenfold.trunks import TRUNKS
@@ -86,6 +87,7 @@ def test_every_setting_is_documented_with_its_default():
 @pytest.mark.parametrize(
     ("page", "names"),
     [
+        ("fleets.md", {*fleet.FleetSpec.model_fields, *fleet.FleetBudget.model_fields}),
         ("tasks.md", {*TaskSpec.model_fields, *Question.model_fields, *Bar.model_fields}),
         ("tasks.md", {*Shares.model_fields, *Budget.model_fields, *VIEWS_OF, *LADDERS}),
         ("tasks.md", {*HEADS, *FORMATS, *(n for names in COLUMNS.values() for n in names)}),
@@ -123,6 +125,8 @@ def test_code_in_the_docs_holds(page):
             ast.parse(code)
         elif language == "yaml" and code.lstrip("# ").startswith("task:"):
             parse(code, where=page.name)
+        elif language == "yaml" and code.lstrip("# ").startswith("fleet:"):
+            fleet.parse(code, where=page.name)
         elif language == "yaml":
             TrunkSpec.model_validate(yaml.safe_load(code))
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tenfold.factory.doctor import examine as doctor
     from tenfold.factory.export import evidence_of as evidence
     from tenfold.factory.export import export_onnx, export_package
+    from tenfold.factory.fleet import make_fleet, survey
     from tenfold.factory.forget import forget, what_hangs_on
     from tenfold.factory.ingest import ingest
     from tenfold.factory.make import embed_ahead as embed
@@ -38,6 +39,8 @@ VERBS = {
     "evidence": "tenfold.factory.export:evidence_of",
     "export_onnx": "tenfold.factory.export:export_onnx",
     "export_package": "tenfold.factory.export:export_package",
+    "make_fleet": "tenfold.factory.fleet:make_fleet",
+    "survey": "tenfold.factory.fleet:survey",
     "forget": "tenfold.factory.forget:forget",
     "what_hangs_on": "tenfold.factory.forget:what_hangs_on",
     "ingest": "tenfold.factory.ingest:ingest",
@@ -67,6 +70,7 @@ __all__ = [
     "load_spec",
     "make",
     "make_all",
+    "make_fleet",
     "open_workspace",
     "opened",
     "plan",
@@ -74,6 +78,7 @@ __all__ = [
     "report",
     "reproduce",
     "show",
+    "survey",
     "what_hangs_on",
 ]
 

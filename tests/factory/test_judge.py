@@ -17,6 +17,8 @@ from tenfold.factory.judge import (
     expected_false_acceptances,
     judge,
     lineage,
+    p_value,
+    withstand_fdr,
 )
 from tenfold.metrics.bounds import labels_needed, spent_alpha, upper_bound
 from tenfold.specs.bar import Bar
@@ -176,3 +178,18 @@ def test_a_head_at_its_bar_is_accepted_no_more_often_than_alpha():
 def test_twenty_thousand_lineages_keep_alpha():
     found = simulation().simulate(np.random.default_rng(2), lineages=20_000, confidence=0.95)
     assert found["is_kept"], found
+
+
+def test_a_false_discovery_rate_turns_down_what_only_just_stands():
+    sure = judge([Count("error", "", 0, 2000)], Bar(error=0.05), look=1, by_group=True)
+    just = judge([Count("error", "", 0, 80)], Bar(error=0.05), look=1, by_group=True)
+    assert (sure.status, just.status) == ("accepted", "accepted")
+    assert withstand_fdr([sure, just], fdr=0.05, judged=2) == [True, True]
+    assert withstand_fdr([sure, just], fdr=0.05, judged=1000) == [True, False]
+    assert withstand_fdr([], fdr=0.05, judged=0) == []
+
+
+def test_a_p_value_is_at_most_what_the_look_may_spend_where_the_bar_is_met():
+    for look in (1, 2, 5):
+        verdict = judge([Count("error", "", 1, 400)], Bar(error=0.05), look=look, by_group=True)
+        assert (p_value(verdict) <= 0.05) == (verdict.status == "accepted")

@@ -205,3 +205,21 @@ def test_stored_splits_that_cut_through_every_group_are_told():
             for i, r in enumerate(rows)]  # fmt: skip
     with pytest.raises(DataError, match="nothing to fit"):
         divide(task(split={"stored": {"train": "fit", "test": "judge"}}), rows)
+
+
+def test_a_small_fit_is_part_of_every_larger_one_and_judge_stays():
+    rows = [item(i, "bad" if i % 4 == 0 else "good") for i in range(400)]
+    _, full = divide(task(), rows)
+    _, small = divide(task(split={"most_fit": 40}), rows)
+    _, larger = divide(task(split={"most_fit": 100}), rows)
+    assert small.where("judge") == larger.where("judge") == full.where("judge")
+    assert set(small.where("fit")) < set(larger.where("fit")) < set(full.where("fit"))
+    assert len(small.where("fit")) == pytest.approx(40, abs=2)
+    assert len([i for i in small.where("fit") if i % 4 == 0]) == pytest.approx(10, abs=1)
+
+
+def test_where_the_likeliest_class_wins_nothing_is_kept_for_a_threshold():
+    rows = [item(i, "abc"[i % 3]) for i in range(90)]
+    _, splits = divide(task(question={"classes": ["a", "b", "c"]}), rows)
+    assert splits.where("calibrate") == []
+    assert len(splits.where("fit")) + len(splits.where("judge")) == 90

@@ -68,13 +68,6 @@ LADDERS: dict[Kind, tuple[Rung, ...]] = {
         Rung("subspace", "anomaly_subspace", inputs=(LETTERBOX_260,)),
         Rung("gaussian", "anomaly_gaussian", {"grid": 17}, inputs=(LETTERBOX_260,)),
         Rung("gaussian_384", "anomaly_gaussian", inputs=(LETTERBOX_384,)),
-        Rung(
-            "gaussian_views",
-            "anomaly_gaussian",
-            inputs=(LETTERBOX_384,),
-            needs_symmetry=True,
-            most_views=4,
-        ),
         Rung("gaussian_fine", "anomaly_gaussian", FINE_GAUSSIAN, inputs=(LETTERBOX_384,)),
         Rung("memory_384", "anomaly_memory", {"grid": 20}, inputs=(LETTERBOX_384,)),
         Rung("blend_384", "anomaly_blend", inputs=(LETTERBOX_384,)),

@@ -172,8 +172,8 @@ def _values(
     dataset = str(_put(axis.of, chosen))
     values = values_of(dataset, axis.attribute)
     if not values:
-        what = f"attribute {axis.attribute!r}" if axis.attribute else "label"
-        raise SpecError(f"no sample of {dataset!r} has a {what}.", where=line)
+        what = f"the attribute {axis.attribute!r}" if axis.attribute else "a label"
+        raise SpecError(f"no sample of {dataset!r} has {what}.", where=line)
     return values
 
 
