@@ -93,7 +93,7 @@ def test_every_setting_is_documented_with_its_default():
         ("tasks.md", {*HEADS, *FORMATS, *(n for names in COLUMNS.values() for n in names)}),
         ("trunks.md", {*TrunkSpec.model_fields, *TRUNKS}),
     ],
-    ids=["task keys", "parts and choices", "heads and formats", "trunks"],
+    ids=["fleet keys", "task keys", "parts and choices", "heads and formats", "trunks"],
 )
 def test_every_name_has_its_place_in_the_docs(page, names):
     missing = sorted(names - words_in(page))
