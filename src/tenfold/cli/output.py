@@ -68,7 +68,8 @@ def progress_bars() -> Generator[Progress]:
             tasks[stage] = (bars.add_task(stage, total=total, rate=""), time.monotonic())
         task, start = tasks[stage]
         seconds = time.monotonic() - start
-        rate = f"{done / seconds:,.0f}/s" if done and seconds > 0.2 else ""
+        speed = done / seconds if done and seconds > 0.2 else 0.0
+        rate = f"{speed:,.{0 if speed >= 10 else 1}f}/s" if speed else ""
         bars.update(task, completed=done, total=total, rate=rate)
 
     with bars:

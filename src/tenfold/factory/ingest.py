@@ -51,7 +51,7 @@ class Ingested:
             names = ", ".join(self.largest_near_group[:3])
             more = ", …" if len(self.largest_near_group) > 3 else ""
             words.append(
-                f"{self.near_groups:,} groups of near-duplicates stay together in splits; the "
+                f"Near-duplicates in {self.near_groups:,} groups stay together in splits; the "
                 f"largest holds {len(self.largest_near_group)}: {names}{more}."
             )
         if self.set_aside:
