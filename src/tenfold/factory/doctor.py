@@ -14,6 +14,7 @@ from tenfold.settings import Settings
 from tenfold.trunks import load_trunk
 from tenfold.trunks.canvas import canvas
 from tenfold.trunks.choose import choose, measure
+from tenfold.trunks.int8 import quantised
 from tenfold.trunks.runtimes import RUNTIMES, precisions, runtime_version
 from tenfold.values import Progress
 from tenfold.workspace import Workspace
@@ -60,8 +61,9 @@ def _measured(workspace: Workspace, progress: Progress | None) -> list[str]:
     pictures, source = _pictures(workspace, trunk.size_px)
     if progress:
         progress("doctor", 0, 1)
+    small = quantised(trunk, pictures, workspace.trunks_folder)
     found = measure(
-        [trunk],
+        [trunk, small],
         pictures,
         streams=workspace.settings.cores,
         runtimes=[workspace.settings.runtime],
@@ -71,6 +73,7 @@ def _measured(workspace: Workspace, progress: Progress | None) -> list[str]:
         {
             "precision": chosen.measurement.precision,
             "why": chosen.why,
+            "int8": {trunk.digest: small.digest},
             "images_per_second": chosen.measurement.images_per_second,
             "measured": [asdict(m) for m in found],
         }

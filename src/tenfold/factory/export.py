@@ -73,10 +73,17 @@ def export_onnx(
 
     Raises:
         IntegrityError: the file does not reproduce the golden scores.
+        Unsupported: the model was judged in int8, which each runtime rounds its own way.
     """
     package = package_of(workspace, name)
     loaded = LoadedHead.of(package)
     manifest = package.manifest
+    if manifest.precision == "int8":
+        raise Unsupported(
+            "ONNX Runtime rounds int8 otherwise than what judged this model.",
+            where=f"model {manifest.model[:12]}",
+            hint="`TENFOLD_PRECISION=fp32 tenfold make` makes a model that can be exported.",
+        )
     graphs = {
         given.digest: onnx.load(load_trunk(given.digest, workspace.trunks_folder).path)
         for given in manifest.inputs

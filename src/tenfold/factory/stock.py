@@ -14,6 +14,7 @@ from jaxtyping import Float32
 from tenfold.catalog import datasets
 from tenfold.catalog.datasets import Item
 from tenfold.catalog.snapshots import Snapshot
+from tenfold.errors import Unsupported
 from tenfold.factory.cohort import Cohort, gather, spelt
 from tenfold.factory.snapshot import freeze
 from tenfold.formats.pixels import decode
@@ -85,9 +86,28 @@ class Stock:
         return cohort, spec.model_copy(update={"question": one_way.question})
 
     def trunk(self, name: str) -> Trunk:
+        """The trunk of that name; at int8 the copy that `tenfold doctor` made of it.
+
+        Raises:
+            Unsupported: int8 is set, and there is no such copy.
+        """
         if name not in self._trunks:
-            self._trunks[name] = load_trunk(name, self.workspace.trunks_folder)
+            trunk = load_trunk(name, self.workspace.trunks_folder)
+            if self.workspace.precision == "int8":
+                trunk = self._in_int8(trunk)
+            self._trunks[name] = trunk
         return self._trunks[name]
+
+    def _in_int8(self, trunk: Trunk) -> Trunk:
+        copy = self.workspace.machine().get("int8", {}).get(trunk.digest)
+        if copy is None:
+            raise Unsupported(
+                f"trunk {trunk.name!r} has no int8 copy here.",
+                where="TENFOLD_PRECISION",
+                hint="`tenfold doctor` makes one of the first rungs' trunk; for others use bf16 "
+                "or fp32, or set `budget: {rungs: 1}`.",
+            )
+        return load_trunk(copy, self.workspace.trunks_folder)
 
     def pooled(self, space: FeatureSpace, samples: Sequence[str]) -> Float32[np.ndarray, "n dim"]:
         """Pooled features in the order asked, from memory where they were read before."""
