@@ -163,6 +163,20 @@ def test_a_damaged_shard_is_an_integrity_error_that_says_what_to_do(tmp_path, da
     assert len(store.read(SPACE, "pooled", ids)) == 3
 
 
+@pytest.mark.parametrize("damage", [damage_data, lambda d: d[:-1], lambda d: b""])
+def test_what_a_damaged_shard_held_is_missing_and_can_be_made_anew(tmp_path, damage, caplog):
+    fill(FeatureStore(tmp_path, limit_bytes=LIMIT), range(3), outputs=["pooled"])
+    (path,) = tmp_path.glob("*/pooled/*.safetensors")
+    path.write_bytes(damage(path.read_bytes()))
+    ids = [sample(n) for n in range(3)]
+    store = FeatureStore(tmp_path, limit_bytes=LIMIT)
+    assert store.missing(SPACE, "pooled", ids) == ids
+    assert str(path) in caplog.text
+    fill(store, range(3), outputs=["pooled"])
+    assert store.missing(SPACE, "pooled", ids) == []
+    assert len(store.read(SPACE, "pooled", ids)) == 3
+
+
 def test_the_oldest_used_shards_go_first_and_never_those_of_this_run(tmp_path):
     unlimited = FeatureStore(tmp_path, limit_bytes=LIMIT)
     for number in range(4):

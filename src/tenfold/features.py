@@ -20,7 +20,7 @@ from threading import RLock
 import numpy as np
 
 from tenfold.atomic import UNFINISHED, write_bytes
-from tenfold.errors import DataError, NotFound
+from tenfold.errors import DataError, IntegrityError, NotFound
 from tenfold.shards import Shard, read_shard, write_shard
 from tenfold.values import FeatureSpace
 
@@ -44,11 +44,20 @@ class FeatureStore:
         self._lock = RLock()
 
     def missing(self, space: FeatureSpace, output: str, samples: Iterable[str]) -> list[str]:
-        """The samples that have no `output` yet, in the order given. Those there stay this run."""
+        """The samples that have no `output` yet, in the order given. Those there stay this run.
+
+        Damaged shards are removed, so what they held is missing and is made anew.
+        """
         with self._lock:
             group = self._group(space, output)
-            group.refresh()
-            for shard in {group.rows[s][0] for s in samples if s in group.rows}:
+            group.refresh(discard=self._discard)
+            there = {group.rows[s][0] for s in samples if s in group.rows}
+            damaged = [shard for shard in there if not shard.is_sound()]
+            for shard in damaged:
+                self._discard(shard.path)
+            if damaged:
+                group.refresh(discard=self._discard)
+            for shard in there.difference(damaged):
                 self._touch(shard)
             return [sample for sample in samples if sample not in group.rows]
 
@@ -131,6 +140,11 @@ class FeatureStore:
     def _group(self, space: FeatureSpace, output: str) -> "_Group":
         folder = self.folder / space.key / _group_name(output)
         return self._groups.setdefault(folder, _Group(folder))
+
+    def _discard(self, path: Path) -> None:
+        log.warning("a damaged feature shard is removed and made anew: %s", path)
+        path.unlink(missing_ok=True)
+        self._bytes = -1
 
     def _touch(self, shard: Shard) -> None:
         """Write down that a shard was used now; the modification time says so to every process."""
@@ -236,8 +250,12 @@ class _Group:
         self.rows: dict[str, tuple[Shard, int]] = {}
         self._shards: dict[str, Shard] = {}
 
-    def refresh(self) -> None:
-        """Take in shards that others wrote or deleted since."""
+    def refresh(self, *, discard: Callable[[Path], None] | None = None) -> None:
+        """Take in shards that others wrote or deleted since.
+
+        Raises:
+            IntegrityError: one is damaged, and there is no `discard` to call with it.
+        """
         names = {p.name for p in self.folder.glob("*.safetensors")}
         if self._shards.keys() - names:
             self._shards = {n: s for n, s in self._shards.items() if n in names}
@@ -248,6 +266,11 @@ class _Group:
             try:
                 shard = self._shards[name] = read_shard(self.folder / name)
             except FileNotFoundError:
+                continue
+            except IntegrityError:
+                if discard is None:
+                    raise
+                discard(self.folder / name)
                 continue
             self._take_in(shard)
 
