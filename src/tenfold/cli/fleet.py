@@ -69,8 +69,8 @@ def _print_made(made: "FleetMade") -> None:
         f"{made.seconds:,.1f} s."
     )
     stdout.print(
-        f"Of the accepted at most {made.expected_false:.2g} are expected to miss their bar, "
-        "were every one just at it."
+        f"At most {made.expected_false:.2g} of the judged are expected to be accepted by chance, "
+        "were every one just at its bar."
     )
     if made.fdr is not None:
         stand = sum(1 for outcome in made.outcomes if outcome.holds_fdr)

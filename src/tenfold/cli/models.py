@@ -46,6 +46,11 @@ def make(
     from tenfold.factory.make import make_all
 
     if any(is_fleet(source) for source in sources):
+        if out is not None:
+            raise SpecError(
+                "--out is for the report of tasks; a fleet prints what it came to.",
+                hint="`tenfold report TASK --out …` writes the report of one of its tasks.",
+            )
         fleet.make(sources, only_plan=plan, strict=strict, json=json)
         return
     if plan:

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from tenfold.catalog import models
-from tenfold.errors import SpecError, TenfoldError
+from tenfold.errors import TenfoldError
 from tenfold.factory import feed
-from tenfold.factory.judge import Verdict, expected_false_acceptances, withstand_fdr
+from tenfold.factory.judge import Verdict, withstand_fdr
 from tenfold.factory.ladder import rungs_for
 from tenfold.factory.make import Made, make
 from tenfold.factory.plan import Plan, plan
+from tenfold.factory.register import expected_false
 from tenfold.factory.shortfall import Shortfall, failed, ranked, shortfall
 from tenfold.factory.stock import Stock
 from tenfold.specs import fleet as fleets
@@ -25,7 +26,7 @@ from tenfold.values import Progress
 from tenfold.workspace import Workspace
 
 SECONDS_A_HEAD = {"classify": 0.3, "anomaly": 5.0}
-"""Guesses for a workspace that has made none yet."""
+"""Rough guesses for a first rung."""
 BYTES_A_HEAD = {"classify": 30_000, "anomaly": 1_200_000}
 
 
@@ -46,7 +47,7 @@ class Survey:
     images: int
     """Pictures that would have to pass a trunk for the first rungs."""
     seconds: float
-    """A rough guess, from earlier makes in this workspace where there are any."""
+    """A rough guess: a fixed time per head and kind, and pictures at the speed doctor measured."""
     bytes: int
 
     @property
@@ -77,7 +78,7 @@ class FleetMade:
     shortfalls: tuple[Shortfall, ...]
     """Cheapest to mend first."""
     expected_false: float
-    """Accepted models that are expected to be worse than their bar, at most."""
+    """Models accepted by chance, at most: the alpha of all looks taken for these tasks."""
     seconds: float
     fdr: float | None = None
 
@@ -96,6 +97,9 @@ class _Tally:
     verdicts: dict[int, Verdict] = field(default_factory=dict[int, Verdict])
     """By place in `outcomes`."""
     shortfalls: list[Shortfall] = field(default_factory=list[Shortfall])
+    climbs: list[tuple[dict[str, Any], ...]] = field(
+        default_factory=list[tuple[dict[str, Any], ...]]
+    )
 
 
 def is_fleet(path: str) -> bool:
@@ -163,12 +167,11 @@ def make_fleet(workspace: Workspace, path: str, *, progress: Progress | None = N
         if progress:
             progress("fleet", done + 1, len(tasks))
     outcomes = _with_fdr(tally, spec.fdr)
-    distinct = {outcomes[i].model: verdict for i, verdict in tally.verdicts.items()}
     return FleetMade(
         fleet=spec.fleet,
         outcomes=outcomes,
         shortfalls=ranked(tally.shortfalls),
-        expected_false=expected_false_acceptances(distinct.values()),
+        expected_false=expected_false(workspace, tally.climbs),
         seconds=time.perf_counter() - began,
         fdr=spec.fdr,
     )
@@ -204,11 +207,10 @@ def _take(stock: Stock, tally: _Tally, task: TaskSpec, planned: Plan | TenfoldEr
             raise planned
         made = make(stock.workspace, planned, stock=stock)
     except TenfoldError as error:
-        if isinstance(error, SpecError) and not error.where:
-            error.where = f"task {task.task}"
         tally.outcomes.append(Outcome(task.task, "failed"))
         tally.shortfalls.append(failed(task.task, error))
         return
+    tally.climbs.append(made.rungs)
     if made.verdict.status == "accepted":
         tally.verdicts[len(tally.outcomes)] = made.verdict
     else:

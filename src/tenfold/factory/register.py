@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any
@@ -24,6 +24,7 @@ from tenfold.factory.judge import (
     Verdict,
     counts_classes,
     counts_good_bad,
+    expected_false_acceptances,
     judge,
     lineage,
 )
@@ -108,6 +109,14 @@ def register(stock: Stock, plan: Plan, trial: Trial) -> Registered:
         where=f"task {plan.spec.task}",
         hint="Run the same command again when others have finished.",
     )
+
+
+def expected_false(workspace: Workspace, rungs: Iterable[Sequence[Mapping[str, Any]]]) -> float:
+    """How many models may be accepted falsely, at most: the alpha of every look that the climbs in
+    `rungs` took, whatever it came to; each model once."""
+    judged = dict.fromkeys(r["model"] for climb in rungs for r in climb if r["model"])
+    found = (models.find(workspace.scope, model) for model in judged)
+    return expected_false_acceptances(Verdict.from_json(m.verdict) for m in found if m)
 
 
 def judged_sizes(plan: Plan) -> list[tuple[str, int]]:

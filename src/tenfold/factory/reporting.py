@@ -15,8 +15,9 @@ from tenfold.catalog import datasets, models
 from tenfold.catalog.models import Make, Model
 from tenfold.errors import NotFound
 from tenfold.factory.evidence import EvidenceRow, read
-from tenfold.factory.judge import Bound, Verdict, expected_false_acceptances
+from tenfold.factory.judge import Bound, Verdict
 from tenfold.factory.overlay import overlay
+from tenfold.factory.register import expected_false
 from tenfold.factory.report import render
 from tenfold.factory.report.values import (
     BoundLine,
@@ -85,7 +86,9 @@ def write_report(
         made_at=datetime.now(UTC),
         dataset=summary(workspace, makes[0]),
         models=tuple(model_report(workspace, make) for make in makes),
-        expected_false_acceptances=_expected_false(workspace, makes) if len(makes) > 1 else None,
+        expected_false_acceptances=expected_false(workspace, (make.rungs for make in makes))
+        if len(makes) > 1
+        else None,
         seconds=seconds or {},
     )
     name = tasks[0] if len(tasks) == 1 else f"{makes[0].dataset}-{len(tasks)}-tasks"
@@ -153,13 +156,6 @@ def _make(workspace: Workspace, task: str) -> Make:
     if make is None:
         raise NotFound(f"task {task!r} was never made.", hint="`tenfold ls` lists what was.")
     return make
-
-
-def _expected_false(workspace: Workspace, makes: Sequence[Make]) -> float:
-    """Over every look that the makes' rungs took."""
-    ids = {rung["model"] for make in makes for rung in make.rungs if rung["model"]}
-    found = [models.find(workspace.scope, model_id) for model_id in ids]
-    return expected_false_acceptances(Verdict.from_json(m.verdict) for m in found if m)
 
 
 def _kind_words(manifest: packages.Manifest) -> str:

@@ -1,6 +1,7 @@
 """What many tasks share and none reads twice: datasets, questions, trunks, features, goldens.
 
-Lives as long as one command; what it holds in memory is bounded.
+Lives as long as one command; in memory it holds one set of features whole, and others beside it
+up to a limit.
 """
 
 from collections import OrderedDict

@@ -2,15 +2,15 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from tenfold.specs.yaml_file import Part
 
 Rate = Annotated[float, Field(gt=0, lt=1)]
 
 
-class Bar(BaseModel):
+class Bar(Part):
     """Every bound that is given must be proven; rates are shares in (0, 1)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     confidence: Annotated[float, Field(ge=0.5, lt=1)] = 0.95
     """Confidence of each bound, over all looks together."""

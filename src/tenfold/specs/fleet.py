@@ -6,12 +6,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from tenfold.errors import SpecError
 from tenfold.specs.bar import Rate
-from tenfold.specs.task import NAME, TaskSpec
-from tenfold.specs.yaml_file import first_of, line_of, parsed, text_of
+from tenfold.specs.task import TaskSpec
+from tenfold.specs.yaml_file import Name, Part, first_of, line_of, parsed, text_of
 
 HINT = "docs/fleets.md lists every key."
 PLACE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -23,11 +23,7 @@ ValuesOf = Callable[[str, str | None], Sequence[str]]
 """(dataset, attribute) → its values in order; None for the attribute asks for the labels."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class FromData(_Part):
+class FromData(Part):
     """An axis that takes what the dataset holds."""
 
     of: str
@@ -39,15 +35,15 @@ class FromData(_Part):
 Axis = Annotated[tuple[Value, ...], Field(min_length=1)] | FromData
 
 
-class FleetBudget(_Part):
+class FleetBudget(Part):
     """When to stop taking up further tasks; those begun are finished."""
 
     seconds: Annotated[float, Field(gt=0)] | None = None
     tasks: Annotated[int, Field(ge=1)] | None = None
 
 
-class FleetSpec(_Part):
-    fleet: str
+class FleetSpec(Part):
+    fleet: Name
     tasks: tuple[TaskSpec, ...] = ()
     template: dict[str, Any] | None = None
     """A task with `{axis}` wherever it differs; a text that is nothing else takes the value as it
@@ -57,13 +53,6 @@ class FleetSpec(_Part):
     budget: FleetBudget = FleetBudget()
     fdr: Rate | None = None
     """Largest expected share of falsely accepted models among the accepted."""
-
-    @field_validator("fleet")
-    @classmethod
-    def _plain_name(cls, name: str) -> str:
-        if not NAME.fullmatch(name):
-            raise ValueError("a name is letters, digits, `.`, `_`, `-`, at most 100, no blanks")
-        return name
 
     @model_validator(mode="after")
     def _whole(self) -> "FleetSpec":

@@ -1,18 +1,16 @@
 """A task: what to look for, on which data, to which bar, for how much."""
 
-import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from tenfold.specs.bar import Bar
-from tenfold.specs.yaml_file import parsed, text_of
+from tenfold.specs.yaml_file import Name, Part, parsed, text_of
 from tenfold.values import Kind, Split, fingerprint
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 Symmetry = Literal["none", "flips", "dihedral"]
 HINT = "docs/tasks.md lists every key."
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -21,11 +19,7 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 STORED_SPLITS: dict[str, Split] = {"train": "fit", "val": "calibrate", "test": "judge"}
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Question(_Part):
+class Question(Part):
     """What is decided. Good or bad: name `positive` (bad) labels, `negative` (good) ones, or both;
     what is not named is the other. Several classes: name `classes`, or leave all out for all."""
 
@@ -59,7 +53,7 @@ class Question(_Part):
         return self
 
 
-class Shares(_Part):
+class Shares(Part):
     """How samples are divided, or which column of the dataset says it."""
 
     fit: Share = 0.5
@@ -84,17 +78,17 @@ class Shares(_Part):
         return self
 
 
-class Budget(_Part):
+class Budget(Part):
     """How far the ladder may be climbed."""
 
     seconds: Annotated[float, Field(gt=0)] | None = None
     rungs: Annotated[int, Field(ge=1)] | None = None
 
 
-class TaskSpec(_Part):
-    task: str
+class TaskSpec(Part):
+    task: Name
     kind: Kind = "classify"
-    dataset: str
+    dataset: Name
     question: Question = Question()
     bar: Bar = Bar()
     split: Shares = Shares()
@@ -109,13 +103,6 @@ class TaskSpec(_Part):
     trunk: str | None = None
     """Climb the rungs of one trunk on this one instead, at its own size; see `tenfold trunk ls`."""
     seed: Annotated[int, Field(ge=0, lt=2**32, strict=True)] = 0
-
-    @field_validator("task", "dataset")
-    @classmethod
-    def _plain_name(cls, name: str) -> str:
-        if not NAME.fullmatch(name):
-            raise ValueError("a name is letters, digits, `.`, `_`, `-`, at most 100, no blanks")
-        return name
 
     @model_validator(mode="after")
     def _fits_kind(self) -> "TaskSpec":

@@ -1,14 +1,31 @@
 """YAML that a person wrote, to a checked spec; errors name file and line."""
 
+import re
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from tenfold.errors import NotFound, SpecError
 
 Spec = TypeVar("Spec", bound=BaseModel)
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+def _plain(name: str) -> str:
+    if not NAME.fullmatch(name):
+        raise ValueError("a name is letters, digits, `.`, `_`, `-`, at most 100, no blanks")
+    return name
+
+
+Name = Annotated[str, AfterValidator(_plain)]
+
+
+class Part(BaseModel):
+    """A mapping in a spec file; what it does not know is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def text_of(path: Path) -> str:
