@@ -2,6 +2,7 @@
 
 import pytest
 
+from tenfold.catalog import models
 from tenfold.errors import NotFound, SpecError
 from tenfold.factory.fleet import is_fleet, make_fleet, survey
 
@@ -43,6 +44,8 @@ def test_one_failing_task_stops_no_other_and_a_second_run_finds_all(line, path):
     assert words[0] == "failed"
     assert "failed" not in words[1:]
     assert first.questions == 1
+    spent = [models.get(line.scope, task).verdict["alpha"] for task in ("fleet-1", "fleet-2")]
+    assert first.expected_false == pytest.approx(sum(spent))  # every look, accepted or not
     assert any("'molten'" in s.why for s in first.shortfalls if s.task == "no-such-label")
     again = make_fleet(line, path)
     assert [o.was_found for o in again.outcomes] == [False, True, True]

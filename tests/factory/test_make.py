@@ -9,15 +9,16 @@ import pytest
 
 import tenfold
 from conftest import write_cells
-from tenfold.catalog import models, questions
+from tenfold.catalog import datasets, models, questions
 from tenfold.errors import DataError, IntegrityError, NotFound, SpecError
 from tenfold.factory import register, stock
+from tenfold.factory.cohort import gather
 from tenfold.factory.fit import fit
 from tenfold.factory.make import make_all
 from tenfold.factory.plan import plan
 from tenfold.factory.stock import Stock
 from tenfold.packages import of_model
-from tenfold.specs.task import parse
+from tenfold.specs.task import TaskSpec, parse
 
 pytestmark = pytest.mark.xdist_group("line")  # one worker makes the line
 
@@ -188,3 +189,18 @@ def test_evidence_recomputes_without_tenfold(line, tmp_path):
     for bound in models.get(line.scope, "classify-cells").verdict["bounds"]:
         assert again[bound["name"]]["errors"] == bound["errors"]
         assert again[bound["name"]]["upper"] == pytest.approx(bound["upper"], rel=1e-9)
+
+
+def test_a_table_without_labels_is_ingested_and_a_task_names_its_column(line, tmp_path):
+    folder = write_cells(tmp_path / "plain", good=3, bad=3)
+    files = sorted(folder.rglob("*.png"))
+    rows = [f"{file.relative_to(folder)},{file.parent.name}" for file in files]
+    (folder / "table.csv").write_text("path,state\n" + "\n".join(rows) + "\n")
+    with pytest.raises(DataError, match="no picture has a label") as caught:
+        make_all(line, [str(folder / "table.csv")])
+    assert "state" in caught.value.hint
+    name = next(d.name for d in datasets.everything(line.scope) if "table" in d.name)
+    question = {"label": "state", "positive": ["cracked"]}
+    spec = TaskSpec.model_validate({"task": "t", "dataset": name, "question": question})
+    assert gather(spec, datasets.items_of(line.scope, name)).targets.sum(0).tolist() == [3, 3]
+    tenfold.forget(line, tenfold.what_hangs_on(line, name))
