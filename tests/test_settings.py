@@ -34,3 +34,30 @@ def test_an_impossible_setting_is_named(monkeypatch, name, value):
     monkeypatch.setenv(name, value)
     with pytest.raises(SpecError, match=name):
         settings.from_environment()
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("postgresql://ann:geheim@db/tenfold", "postgresql://ann:***@db/tenfold"),
+        ("postgresql://ann:ge@he/im@db:5432/tenfold", "postgresql://ann:***@db:5432/tenfold"),
+        ("postgresql://db/tenfold?user=ann&password=geheim", None),
+        ("s3://team/a?aws_secret_access_key=geheim&region=x", None),
+        ("postgresql+psycopg://ann@db/tenfold", "postgresql+psycopg://ann@db/tenfold"),
+        ("s3://team/tenfold", "s3://team/tenfold"),
+        ("", ""),
+    ],
+)
+def test_a_password_is_never_told(monkeypatch, url, told):
+    monkeypatch.setenv("TENFOLD_CATALOG", url)
+    read = settings.from_environment()
+    assert read.catalog == url
+    printed = {name: value for name, value, _ in read.told()}["TENFOLD_CATALOG"]
+    assert told in (None, printed)
+    assert "geheim" not in repr(read) + printed
+    assert not {"ge@", "im@"} & {printed[n : n + 3] for n in range(len(printed))}
+
+
+def test_each_setting_is_told_with_its_help():
+    names = {name for name, _, text in settings.from_environment().told() if text}
+    assert {"TENFOLD_BLOBS", "TENFOLD_FEATURES", "TENFOLD_PATIENCE_S"} <= names

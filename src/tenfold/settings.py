@@ -2,6 +2,7 @@
 
 import getpass
 import os
+import re
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -11,9 +12,21 @@ from tenfold.errors import SpecError
 RuntimeName = Literal["openvino", "onnxruntime"]
 PrecisionChoice = Literal["auto", "fp32", "bf16", "int8"]
 
+SECRETS = (
+    re.compile(r"(://[^/?#:@]*:).*(?=@)"),
+    re.compile(r"([?&][^=&#]*(?:passw|secret|token|key)[^=&#]*=)[^&#]*", re.IGNORECASE),
+)
 
-def _setting(default: Any, text: str) -> Any:
-    return field(default=default, metadata={"help": text})
+
+def masked(url: str) -> str:
+    """The URL without its password, to be printed."""
+    for secret in SECRETS:
+        url = secret.sub(r"\1***", url)
+    return url
+
+
+def _setting(default: Any, text: str, *, may_hold_secrets: bool = False) -> Any:
+    return field(default=default, metadata={"help": text}, repr=not may_hold_secrets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +43,31 @@ class Settings:
     threads: int = _setting(0, "Cores to use; 0 means all that this process may use.")
     features_gb: float = _setting(20.0, "Disk for cached features; the oldest-used go first.")
     max_megapixels: float = _setting(120.0, "Pictures larger than this are quarantined.")
+    catalog: str = _setting(
+        "", "URL of the PostgreSQL catalog; empty: SQLite in the home.", may_hold_secrets=True
+    )
+    blobs: str = _setting(
+        "",
+        "Where pictures and packs are kept, s3://bucket/prefix; empty: a folder in the home.",
+        may_hold_secrets=True,
+    )
+    features: str = _setting(
+        "",
+        "Where features are shared, s3://bucket/prefix; empty: this machine keeps its own.",
+        may_hold_secrets=True,
+    )
+    patience_s: float = _setting(300.0, "How long to wait for a catalog or store that is away.")
 
     @property
     def cores(self) -> int:
         return self.threads or len(os.sched_getaffinity(0))
+
+    def told(self) -> tuple[tuple[str, str, str], ...]:
+        """(variable, value now, what it is) of each, with no secret in it."""
+        return tuple(
+            (f"TENFOLD_{f.name.upper()}", masked(str(getattr(self, f.name))), f.metadata["help"])
+            for f in fields(self)
+        )
 
 
 def from_environment(**overrides: Any) -> Settings:
