@@ -1,13 +1,16 @@
 """Every table of the catalog. Each row that belongs to somebody carries its tenant."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     DateTime,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -39,6 +42,22 @@ class UtcDateTime(TypeDecorator[datetime]):
 
     def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
         return value.replace(tzinfo=UTC) if value and value.tzinfo is None else value
+
+
+MILLION = 1_000_000
+
+
+class Money(TypeDecorator[Decimal]):
+    """An exact amount, kept as whole millionths: SQLite has no decimals, and its floats round."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: Decimal | None, dialect: Any) -> int | None:
+        return None if value is None else int(value * MILLION)
+
+    def process_result_value(self, value: Any | None, dialect: Any) -> Decimal | None:
+        return None if value is None else Decimal(int(value)) / MILLION
 
 
 datasets = Table(
@@ -113,7 +132,11 @@ questions = Table(  # a question's lineage: what was decided, and how often it w
     Column("id", Integer, primary_key=True),
     Column("tenant", String(100), nullable=False),
     Column("key", DIGEST, nullable=False),
+    Column("accepted_at", UtcDateTime()),  # when a model that answers it was first accepted
+    Column("fleet", String(200), nullable=False),  # of the task that asked first; empty: none
+    Column("sector", String(100), nullable=False),
     Index(None, "tenant", "key"),
+    Index(None, "tenant", "accepted_at"),
 )
 
 roles = Table(  # what a sample did for a question: for life
@@ -133,6 +156,7 @@ looks = Table(
     Column("model_id", DIGEST, nullable=False),
     Column("at", UtcDateTime(), nullable=False),
     Column("actor", String(100), nullable=False),
+    Index(None, "question_id"),
 )
 
 models = Table(
@@ -141,23 +165,32 @@ models = Table(
     Column("tenant", String(100), primary_key=True),
     Column("id", DIGEST, primary_key=True),
     Column("task", String(200), nullable=False),
+    Column("fleet", String(200), nullable=False),  # empty: none
+    Column("sector", String(100), nullable=False),
     Column("kind", String(20), nullable=False),
     Column("dataset", String(200), nullable=False),
     Column("snapshot", DIGEST, nullable=False),
     Column("question_id", ForeignKey("questions.id"), nullable=False),
+    Column("make_id", DIGEST, nullable=False),  # the make that made it first
     Column("rung", String(100), nullable=False),
     Column("status", String(20), nullable=False),
     Column("verdict", JSON, nullable=False),
     Column("identity", JSON, nullable=False),
-    Column("pack", String(100), nullable=False),
-    Column("pack_offset", Integer, nullable=False),
-    Column("pack_length", Integer, nullable=False),
-    Column("digest", DIGEST, nullable=False),
-    Column("evidence", DIGEST, nullable=False),
+    Column("pack", DIGEST, nullable=False),  # blob that holds its bytes among others'
+    Column("head_offset", Integer, nullable=False),
+    Column("head_length", Integer, nullable=False),
+    Column("head_digest", DIGEST, nullable=False),
+    Column("evidence_offset", Integer, nullable=False),
+    Column("evidence_length", Integer, nullable=False),
+    Column("evidence_digest", DIGEST, nullable=False),
+    Column("roster", DIGEST, nullable=False),  # blob: who the evidence is about
     Column("seconds", JSON, nullable=False),
     Column("created_at", UtcDateTime(), nullable=False),
     Column("created_by", String(100), nullable=False),
     Index(None, "tenant", "task"),
+    Index(None, "tenant", "dataset"),
+    Index(None, "tenant", "created_at"),
+    Index(None, "question_id", "status", "created_at"),
 )
 
 makes = Table(  # one asked-for task on one snapshot, and what came of it
@@ -166,6 +199,7 @@ makes = Table(  # one asked-for task on one snapshot, and what came of it
     Column("tenant", String(100), primary_key=True),
     Column("id", DIGEST, primary_key=True),
     Column("task", String(200), nullable=False),
+    Column("fleet", String(200), nullable=False),  # empty: none
     Column("dataset", String(200), nullable=False),
     Column("snapshot", DIGEST, nullable=False),
     Column("spec", Text, nullable=False),
@@ -174,4 +208,87 @@ makes = Table(  # one asked-for task on one snapshot, and what came of it
     Column("seconds", JSON, nullable=False),
     Column("created_at", UtcDateTime(), nullable=False),
     Column("created_by", String(100), nullable=False),
+    Index(None, "tenant", "task", "created_at"),
+    Index(None, "tenant", "model_id"),
+    Index(None, "tenant", "dataset"),
+)
+
+runs = Table(  # one command at work; what is booked names it
+    "runs",
+    metadata,
+    Column("id", String(100), primary_key=True),
+    Column("tenant", String(100), nullable=False),
+    Column("command", String(200), nullable=False),
+    Column("fleet", String(200), nullable=False),  # empty: none
+    Column("actor", String(100), nullable=False),
+    Column("host", String(200), nullable=False),
+    Column("began_at", UtcDateTime(), nullable=False),
+    Column("ended_at", UtcDateTime()),  # null: at work, or killed and not yet noticed
+    Column("outcome", String(50), nullable=False),
+    Index(None, "tenant", "began_at"),
+)
+
+
+def _used() -> list[Column[Any]]:
+    """What an entry says was used, and a rollup sums (of `peak_mb`: the largest)."""
+    return [
+        Column("cpu_s", Float, nullable=False),
+        Column("wall_s", Float, nullable=False),
+        Column("peak_mb", Float, nullable=False),
+        Column("bytes_stored", BigInteger, nullable=False),
+        Column("bytes_read", BigInteger, nullable=False),
+        Column("images", BigInteger, nullable=False),
+        Column("labels", BigInteger, nullable=False),
+        Column("human_s", Float, nullable=False),
+        Column("amount", Money()),
+    ]
+
+
+entries = Table(  # the ledger: never changed, never removed
+    "entries",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("tenant", String(100), nullable=False),
+    Column("run", String(100), nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("subject", String(200), nullable=False),
+    Column("dataset", String(200), nullable=False),  # empty: none, as below
+    Column("task", String(200), nullable=False),
+    Column("fleet", String(200), nullable=False),
+    Column("sector", String(100), nullable=False),
+    Column("at", UtcDateTime(), nullable=False),
+    Column("month", Integer, nullable=False),  # of `at`, as 202612
+    *_used(),
+    Column("currency", String(10), nullable=False),
+    UniqueConstraint("tenant", "run", "kind", "subject"),
+    Index(None, "tenant", "at"),
+)
+
+ledger_months = Table(  # rollup of entries
+    "ledger_months",
+    metadata,
+    Column("tenant", String(100), primary_key=True),
+    Column("month", Integer, primary_key=True),
+    Column("kind", String(20), primary_key=True),
+    Column("dataset", String(200), primary_key=True),
+    Column("fleet", String(200), primary_key=True),
+    Column("sector", String(100), primary_key=True),
+    Column("currency", String(10), primary_key=True),
+    Column("entries", BigInteger, nullable=False),
+    *_used(),
+    sqlite_with_rowid=False,
+)
+
+ledger_task_months = Table(  # rollup of entries that name a task
+    "ledger_task_months",
+    metadata,
+    Column("tenant", String(100), primary_key=True),
+    Column("task", String(200), primary_key=True),
+    Column("month", Integer, primary_key=True),
+    Column("dataset", String(200), primary_key=True),
+    Column("kind", String(20), primary_key=True),
+    Column("currency", String(10), primary_key=True),
+    Column("entries", BigInteger, nullable=False),
+    *_used(),
+    sqlite_with_rowid=False,
 )

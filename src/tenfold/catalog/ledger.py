@@ -1,0 +1,322 @@
+"""The ledger: what every run used, entry by entry, and what the entries sum to.
+
+Entries are only ever added. Rollups are written in the transaction that adds the entries, so a
+report reads a few rows instead of all, and both always agree.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Table, case, delete, func, insert, literal, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from tenfold.catalog.scope import Scope
+from tenfold.catalog.tables import MILLION, entries, ledger_months, ledger_task_months, runs
+from tenfold.errors import DataError
+
+Kind = Literal["embed", "make", "overhead", "waste", "label", "spend"]
+ZERO = Decimal(0)
+LARGEST = 1_000_000_000_000
+"""Of one amount; whole millionths of it fit into 64 bits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What something used. Sums by `+`, except that of two peaks the larger counts."""
+
+    cpu_s: float = 0.0
+    wall_s: float = 0.0
+    peak_mb: float = 0.0
+    bytes_stored: int = 0
+    bytes_read: int = 0
+    images: int = 0
+    """Of `embed`: pictures embedded. Of `make`: pictures whose features the head read."""
+    labels: int = 0
+    human_s: float = 0.0
+    amount: Decimal = ZERO
+
+    def __add__(self, other: "Used") -> "Used":
+        names = [f.name for f in fields(self) if f.name != "peak_mb"]
+        sums = {name: getattr(self, name) + getattr(other, name) for name in names}
+        return Used(**sums, peak_mb=max(self.peak_mb, other.peak_mb))
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the ledger. (run, kind, subject) is its identity: adding it again is nothing."""
+
+    run: str
+    kind: Kind
+    subject: str
+    """What it is about: a model's id, a batch of pictures, a bill."""
+    dataset: str = ""
+    task: str = ""
+    fleet: str = ""
+    sector: str = ""
+    at: datetime | None = None
+    """None: now."""
+    cpu_s: float = 0.0
+    wall_s: float = 0.0
+    peak_mb: float = 0.0
+    bytes_stored: int = 0
+    bytes_read: int = 0
+    images: int = 0
+    """As in `Used`."""
+    labels: int = 0
+    human_s: float = 0.0
+    amount: Decimal | None = None
+    """Money as it was billed, to a millionth; the rest is priced when it is looked at."""
+    currency: str = ""
+
+    @property
+    def used(self) -> Used:
+        plain: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(Used)}
+        plain["amount"] = self.amount or ZERO
+        return Used(**plain)
+
+    def __post_init__(self) -> None:
+        if self.amount is not None:
+            is_sane = self.amount.is_finite() and abs(self.amount) < LARGEST
+            if not is_sane or self.amount * MILLION % 1:
+                raise DataError(
+                    f"an amount is below {LARGEST:,} and has at most 6 decimals, got {self.amount}."
+                )
+            if not self.currency:
+                raise DataError(f"the amount {self.amount} of {self.subject!r} has no currency.")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One command at work on one machine."""
+
+    id: str
+    command: str
+    fleet: str = ""
+    host: str = ""
+    began_at: datetime | None = None
+    """None: now."""
+    ended_at: datetime | None = None
+    outcome: str = ""
+    actor: str = ""
+    """Empty: the scope's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """What the entries of one month that agree in the rest used."""
+
+    month: int
+    """As 202612."""
+    kind: str
+    dataset: str
+    fleet: str
+    sector: str
+    currency: str
+    entries: int
+    used: Used
+
+
+def month_of(at: datetime) -> int:
+    """The month of a moment (UTC), as 202612."""
+    at = at.astimezone(UTC)
+    return at.year * 100 + at.month
+
+
+def book(scope: Scope, new: Iterable[Entry]) -> int:
+    """`add` in a transaction of its own."""
+    with scope.write() as connection:
+        return add(connection, scope, new)
+
+
+def add(connection: Connection, scope: Scope, new: Iterable[Entry]) -> int:
+    """Add what is not there yet, inside the caller's transaction; returns how many that were."""
+    now = scope.now()
+    stamped = {
+        (entry.run, entry.kind, entry.subject): entry if entry.at else replace(entry, at=now)
+        for entry in reversed(list(new))
+    }
+    if not stamped:
+        return 0
+    query = _insert(connection, entries).on_conflict_do_nothing()
+    rows = [_row(scope, entry) for entry in reversed(stamped.values())]
+    added = connection.execute(
+        query.returning(entries.c.run, entries.c.kind, entries.c.subject), rows
+    )
+    fresh = [stamped[row.run, row.kind, row.subject] for row in added]
+    _roll_up(connection, scope, fresh, ledger_months)
+    _roll_up(connection, scope, [e for e in fresh if e.task], ledger_task_months)
+    return len(fresh)
+
+
+def _row(scope: Scope, entry: Entry) -> dict[str, Any]:
+    assert entry.at is not None
+    return asdict(entry) | {"tenant": scope.tenant, "month": month_of(entry.at)}
+
+
+def _roll_up(connection: Connection, scope: Scope, fresh: Sequence[Entry], table: Table) -> None:
+    names = [column.name for column in table.primary_key][1:]
+    sums: dict[tuple[Any, ...], tuple[int, Used]] = {}
+    for entry in fresh:
+        row = _row(scope, entry)
+        key = tuple(row[name] for name in names)
+        count, used = sums.get(key, (0, Used()))
+        sums[key] = count + 1, used + entry.used
+    if not sums:
+        return
+    query = _insert(connection, table)
+    grown = {name: table.c[name] + query.excluded[name] for name in ("entries", *_SUMMED)}
+    grown["peak_mb"] = _larger(query.excluded.peak_mb, table.c.peak_mb)
+    rows = [
+        {"tenant": scope.tenant, "entries": count}
+        | dict(zip(names, key, strict=True))
+        | asdict(used)
+        for key, (count, used) in sorted(sums.items())  # one order for all writers: no deadlocks
+    ]
+    connection.execute(
+        query.on_conflict_do_update(index_elements=list(table.primary_key), set_=grown), rows
+    )
+
+
+_SUMMED = tuple(f.name for f in fields(Used) if f.name != "peak_mb")
+
+
+def _larger(one: Any, other: Any) -> Any:
+    return case((one > other, one), else_=other)
+
+
+def _insert(connection: Connection, table: Table) -> Any:
+    """An INSERT that knows ON CONFLICT; both databases do, each in its own dialect."""
+    is_sqlite = connection.dialect.name == "sqlite"
+    return sqlite.insert(table) if is_sqlite else postgresql.insert(table)
+
+
+def recount(scope: Scope) -> None:
+    """Write the rollups of this tenant again from its entries, as after a bulk load of entries."""
+    with scope.write() as connection:
+        for table in (ledger_months, ledger_task_months):
+            key = [column.name for column in table.primary_key]
+            columns = [entries.c[name] for name in key]
+            sums = [func.count(), func.max(entries.c.peak_mb).label("peak_mb")]
+            sums += [func.coalesce(func.sum(entries.c[name]), 0).label(name) for name in _SUMMED]
+            mine = select(*columns, *sums).where(entries.c.tenant == scope.tenant)
+            if table is ledger_task_months:
+                mine = mine.where(entries.c.task != "")
+            connection.execute(delete(table).where(table.c.tenant == scope.tenant))
+            names = [*key, "entries", "peak_mb", *_SUMMED]
+            connection.execute(insert(table).from_select(names, mine.group_by(*columns)))
+
+
+def begin(scope: Scope, run: Run) -> None:
+    """Record that a run is at work; twice is once."""
+    with scope.write() as connection:
+        _begin(connection, scope, run)
+
+
+def _begin(connection: Connection, scope: Scope, run: Run) -> None:
+    values = asdict(run) | {
+        "tenant": scope.tenant,
+        "actor": run.actor or scope.actor,
+        "began_at": run.began_at or scope.now(),
+    }
+    connection.execute(_insert(connection, runs).on_conflict_do_nothing(), values)
+
+
+def end(scope: Scope, run_id: str, outcome: str) -> bool:
+    """Close a run; False: it was closed before."""
+    with scope.write() as connection:
+        return _end(connection, scope, run_id, outcome)
+
+
+def _end(connection: Connection, scope: Scope, run_id: str, outcome: str) -> bool:
+    mine = (runs.c.tenant == scope.tenant) & (runs.c.id == run_id) & runs.c.ended_at.is_(None)
+    query = update(runs).where(mine).values(ended_at=scope.now(), outcome=outcome)
+    return connection.execute(query).rowcount == 1
+
+
+def settle(scope: Scope, run: Run, total: Used, *, kind: Kind, outcome: str) -> bool:
+    """Close a run and book, as `kind`, what of `total` is not booked under it; twice is once.
+
+    What was booked beyond the total (clocks differ by a hair) is left as it is.
+    """
+    with scope.write() as connection:
+        _begin(connection, scope, run)
+        if not _end(connection, scope, run.id, outcome):
+            return False
+        known = _booked(connection, scope, run.id)
+        rest = Entry(
+            run=run.id,
+            kind=kind,
+            subject=run.id,
+            fleet=run.fleet,
+            cpu_s=max(total.cpu_s - known.cpu_s, 0.0),
+            wall_s=max(total.wall_s - known.wall_s, 0.0),
+            peak_mb=total.peak_mb,
+        )
+        add(connection, scope, [rest])
+        return True
+
+
+def booked(scope: Scope, run_id: str) -> Used:
+    """What is booked under a run so far."""
+    with scope.read() as connection:
+        return _booked(connection, scope, run_id)
+
+
+def _booked(connection: Connection, scope: Scope, run_id: str) -> Used:
+    mine = (entries.c.tenant == scope.tenant) & (entries.c.run == run_id)
+    row = connection.execute(select(*_totals(entries)).where(mine)).one()
+    return _used(row)
+
+
+def runs_of(scope: Scope, *, newest: int) -> list[Run]:
+    """The newest runs, newest first."""
+    query = select(runs).where(runs.c.tenant == scope.tenant).order_by(runs.c.began_at.desc())
+    with scope.read() as connection:
+        rows = connection.execute(query.limit(newest)).all()
+    return [Run(**{f.name: getattr(row, f.name) for f in fields(Run)}) for row in rows]
+
+
+def newest(scope: Scope, count: int) -> list[Entry]:
+    """The newest entries, newest first."""
+    mine = select(entries).where(entries.c.tenant == scope.tenant)
+    with scope.read() as connection:
+        rows = connection.execute(mine.order_by(entries.c.at.desc()).limit(count)).all()
+    return [Entry(**{f.name: getattr(row, f.name) for f in fields(Entry)}) for row in rows]
+
+
+def sums(scope: Scope, *, since: int = 0, until: int = 999912) -> list[Sum]:
+    """Rollups of the months since ≤ month < until, by month."""
+    table = ledger_months
+    mine = (table.c.tenant == scope.tenant) & (table.c.month >= since) & (table.c.month < until)
+    with scope.read() as connection:
+        rows = connection.execute(select(table).where(mine).order_by(table.c.month)).all()
+    return [
+        Sum(
+            month=row.month,
+            kind=row.kind,
+            dataset=row.dataset,
+            fleet=row.fleet,
+            sector=row.sector,
+            currency=row.currency,
+            entries=row.entries,
+            used=_used(row),
+        )
+        for row in rows
+    ]
+
+
+def _totals(table: Table) -> list[Any]:
+    """The sum of every amount in a group of rows."""
+    summed = [func.coalesce(func.sum(table.c[name]), literal(0)).label(name) for name in _SUMMED]
+    return [*summed, func.coalesce(func.max(table.c.peak_mb), literal(0.0)).label("peak_mb")]
+
+
+def _used(row: Any) -> Used:
+    plain: dict[str, Any] = {f.name: getattr(row, f.name) for f in fields(Used)}
+    for name in ("bytes_stored", "bytes_read", "images", "labels"):
+        plain[name] = int(plain[name])  # PostgreSQL sums whole numbers to decimals
+    plain["amount"] = plain["amount"] or ZERO
+    return Used(**plain)

@@ -1,0 +1,1 @@
+"""What everything used and cost: metering runs, prices, and the report on economics."""
