@@ -11,6 +11,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 import tenfold
+from servers import S3, Postgres, postgres_programs
 from tenfold.workspace import Workspace
 
 
@@ -69,6 +70,37 @@ def line(tmp_path_factory: pytest.TempPathFactory, cells: Path) -> Iterator[Work
             )
         tenfold.make_all(workspace, [str(home / "classify.yaml"), str(home / "anomaly.yaml")])
         yield workspace
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A private cluster; `postgres.database()` is the URL of a new database.
+
+    Mark tests that use it with `postgres` and `xdist_group("postgres")`: one cluster for all.
+    """
+    programs = postgres_programs()
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed here: no `initdb` was found")
+    cluster = Postgres(programs)
+    yield cluster
+    cluster.remove()
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3]:
+    server = S3()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def s3(s3_server: S3, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of a new bucket on a real S3 server; its address and keys are in the environment."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in s3_server.environment.items():
+        monkeypatch.setenv(name, value)
+    return s3_server.bucket()
 
 
 def read_csv(text: str) -> list[dict[str, str]]:

@@ -1,15 +1,8 @@
 import pytest
 
-from tenfold.catalog import Catalog, datasets
+from tenfold.catalog import datasets
 from tenfold.catalog.datasets import Item, Sample, SetAside
 from tenfold.errors import Conflict, NotFound
-
-
-@pytest.fixture
-def catalog(tmp_path):
-    catalog = Catalog.open(tmp_path / "catalog.sqlite")
-    yield catalog
-    catalog.close()
 
 
 def content(*letters, mask=None):
@@ -77,3 +70,18 @@ def test_dropping_names_only_what_nobody_uses_any_more(catalog):
 def test_an_unknown_dataset_says_where_to_look(catalog):
     with pytest.raises(NotFound, match="tenfold ls"):
         datasets.drop(catalog.scope("local", "ann"), "nothing")
+
+
+def test_paths_and_names_are_ordered_by_their_letters_codes_on_every_database(catalog):
+    scope = catalog.scope("local", "ann")
+    digests = [letter * 64 for letter in "abcd"]
+    paths = ["a/1.png", "B/1.png", "a 2.png", "é.png"]
+    content = [
+        (Sample(digest, 40, 30, "L", 900, "0" * 16), Item(digest, path, ("good",)))
+        for digest, path in zip(digests, paths, strict=True)
+    ]
+    for name in ("caps", "Bolts", "bolts-2"):
+        origin = ("csv", "/caps", "words")
+        datasets.put(scope, name=name, origin=origin, content=content, set_aside=[])
+    assert [item.path for item in datasets.items_of(scope, "caps")] == sorted(paths)
+    assert [d.name for d in datasets.everything(scope)] == ["Bolts", "bolts-2", "caps"]

@@ -5,39 +5,108 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy import Connection, Engine, inspect, text
 
+from tenfold.catalog.claims import Claims, FileClaims, PostgresClaims
+from tenfold.catalog.databases import (
+    for_reading,
+    for_writing,
+    postgres,
+    postgres_url,
+    sort_by_code_point,
+    sqlite,
+)
+from tenfold.catalog.faults import telling
 from tenfold.errors import Conflict
+from tenfold.settings import masked
 
-HEAD = "0001"
+HEAD = "0003"
 """The newest migration; `tests/catalog/test_migrations.py` holds it to the files."""
+
+OLDEST = "0002"
+"""The oldest schema that can be brought up to date."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Catalog:
     engine: Engine
+    claims: Claims
+    where: str
+    """For people; holds no password."""
 
     @classmethod
-    def open(cls, path: Path) -> "Catalog":
-        """The catalog in one SQLite file (WAL), created or migrated as needed.
+    def open(cls, place: Path | str) -> "Catalog":
+        """The catalog in one SQLite file (WAL), or in PostgreSQL at postgresql://user@host/name.
+
+        Created or migrated as needed; many processes may do so at once.
 
         Raises:
-            Conflict: the file was written by a newer Tenfold.
+            SpecError: this is no such URL.
+            Conflict: it was written by a newer Tenfold, or by one too old.
+            Unavailable: the database does not answer.
+            NotAllowed: the file or the database may not be written.
         """
+        if isinstance(place, str) and "://" in place:
+            return cls._in_postgres(place)
+        path = Path(place)
         path.parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(f"sqlite:///{path}")
-        event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin)
-        _migrate(engine, where=str(path))
-        return cls(engine)
+        claims = FileClaims(path.with_name(path.name + ".claims"))
+        opened = cls(sqlite(path), claims, str(path))
+        try:
+            with claims.alone():
+                opened._migrate()
+        except BaseException:
+            opened.close()
+            raise
+        return opened
+
+    @classmethod
+    def _in_postgres(cls, text: str) -> "Catalog":
+        url, where = postgres_url(text), masked(text)
+        claims = PostgresClaims(postgres(url, for_claims=True), where=where)
+        opened = cls(postgres(url), claims, where)
+        try:
+            opened._migrate()
+        except BaseException:
+            opened.close()
+            raise
+        return opened
 
     def scope(self, tenant: str, actor: str) -> "Scope":
-        return Scope(self.engine, tenant, actor)
+        return Scope(self.engine, tenant, actor, self.where)
 
     def close(self) -> None:
+        """Lets go of every connection and claim."""
+        self.claims.close()
         self.engine.dispose()
+
+    def _migrate(self) -> None:
+        with telling(self.where), self.engine.connect() as connection:
+            version = _version(connection)
+            if version == HEAD:
+                return
+            connection.rollback()
+            writer = for_writing(connection, "")
+            with writer.begin():
+                self._refuse(_version(writer))
+                _upgrade(writer)
+                sort_by_code_point(writer)
+
+    def _refuse(self, version: str | None) -> None:
+        if version is not None and version > HEAD:
+            raise Conflict(
+                f"the catalog has schema {version}, this Tenfold knows up to {HEAD}.",
+                where=self.where,
+                hint="Upgrade Tenfold, or point TENFOLD_HOME or TENFOLD_CATALOG elsewhere.",
+            )
+        if version is not None and version < OLDEST:
+            raise Conflict(
+                f"the catalog was written by an earlier alpha (schema {version}), "
+                "which cannot be brought up to date.",
+                where=self.where,
+                hint="Point TENFOLD_HOME at a new folder, then ingest and make again.",
+            )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,17 +116,29 @@ class Scope:
     engine: Engine
     tenant: str
     actor: str
+    where: str = ""
 
     @contextmanager
     def read(self) -> Generator[Connection]:
-        with self.engine.connect() as connection:
-            yield connection
+        """One state of the catalog, whatever others write meanwhile.
+
+        Raises:
+            Unavailable: the database is away, stopping or busy; the same can be done again.
+        """
+        with telling(self.where), self.engine.connect() as connection:
+            yield for_reading(connection)
 
     @contextmanager
     def write(self) -> Generator[Connection]:
-        """One transaction that takes the write lock at once: all of it lands, or nothing."""
-        with self.engine.connect() as connection:
-            writer = connection.execution_options(tenfold_writes=True)
+        """One transaction that takes the write lock at once: all of it lands, or nothing.
+
+        Raises:
+            Unavailable: as `read`; it may have landed if the answer was lost.
+            NotAllowed: the catalog may only be read.
+            Conflict: somebody else wrote the same meanwhile.
+        """
+        with telling(self.where), self.engine.connect() as connection:
+            writer = for_writing(connection, self.tenant)
             with writer.begin():
                 yield writer
 
@@ -66,35 +147,17 @@ class Scope:
         return datetime.now(UTC)
 
 
-def _prepare_sqlite(connection: Any, _: object) -> None:
-    connection.isolation_level = None  # we say BEGIN ourselves, see _begin
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=60000"):
-        connection.execute(f"PRAGMA {pragma}")
+def _version(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
-def _begin(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("tenfold_writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-def _migrate(engine: Engine, *, where: str) -> None:
-    with engine.connect() as connection:
-        version = None
-        if inspect(connection).has_table("alembic_version"):
-            version = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-    if version == HEAD:
-        return
-    if version is not None and version > HEAD:
-        raise Conflict(
-            f"the catalog has schema {version}, this Tenfold knows up to {HEAD}.",
-            where=where,
-            hint="Upgrade Tenfold, or point TENFOLD_HOME elsewhere.",
-        )
+def _upgrade(connection: Connection) -> None:
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    with engine.connect().execution_options(tenfold_writes=True) as connection, connection.begin():
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
