@@ -57,6 +57,8 @@ class Settings:
         may_hold_secrets=True,
     )
     patience_s: float = _setting(300.0, "How long to wait for a catalog or store that is away.")
+    prices: str = _setting("", "Price file (YAML) of the ledger; empty: the built-in prices.")
+    headcount: str = _setting("", "Headcount file (YAML) for models per person; empty: none.")
 
     @property
     def cores(self) -> int:
