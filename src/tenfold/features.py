@@ -3,7 +3,8 @@
 Layout: `<space key>/<group>/<name>.safetensors`, beside `space.json` which says what the key means.
 The group `pooled` holds what every head reads; each dense map is a group of its own. A shard is
 written under another name and renamed when the disk has it, and never changes afterwards: readers
-need no lock, and a killed writer loses only the shard it was filling.
+need no lock, and a killed writer loses only the shard it was filling. With a shared store this
+folder is a copy of what the machine's runs used of it, see `shared_shards`.
 """
 
 import json
@@ -18,10 +19,12 @@ from pathlib import Path
 from threading import RLock
 
 import numpy as np
+from obstore.store import ObjectStore
 
 from tenfold.atomic import UNFINISHED, write_bytes
 from tenfold.errors import DataError, IntegrityError, NotFound
-from tenfold.shards import Shard, read_shard, write_shard
+from tenfold.shards import Shard, read_shard, shard_path, write_shard
+from tenfold.shared_shards import SharedShards
 from tenfold.values import FeatureSpace
 
 log = logging.getLogger(__name__)
@@ -35,9 +38,12 @@ ABANDONED_S = 3600.0
 class FeatureStore:
     """Features of one machine. One instance is one run: what it used or wrote, it never evicts."""
 
-    def __init__(self, folder: Path, *, limit_bytes: int) -> None:
+    def __init__(
+        self, folder: Path, *, limit_bytes: int, shared: ObjectStore | None = None
+    ) -> None:
         self.folder = folder
         self.limit_bytes = limit_bytes
+        self._shared = None if shared is None else SharedShards(shared, folder)
         self._groups: dict[Path, _Group] = {}
         self._used: set[Path] = set()
         self._bytes = -1
@@ -46,51 +52,69 @@ class FeatureStore:
     def missing(self, space: FeatureSpace, output: str, samples: Iterable[str]) -> list[str]:
         """The samples that have no `output` yet, in the order given. Those there stay this run.
 
-        Damaged shards are removed, so what they held is missing and is made anew.
+        Damaged shards are removed, so what they held is fetched again or made anew.
+
+        Raises:
+            Unavailable: the shared store is away.
         """
+        samples = list(samples)
         with self._lock:
             group = self._group(space, output)
+            if self._shared:
+                self._shared.push_announced(group.folder)
             group.refresh(discard=self._discard)
-            there = {group.rows[s][0] for s in samples if s in group.rows}
-            damaged = [shard for shard in there if not shard.is_sound()]
-            for shard in damaged:
-                self._discard(shard.path)
-            if damaged:
-                group.refresh(discard=self._discard)
-            for shard in there.difference(damaged):
+            self._discard_damaged(group, samples)
+            absent = group.absent(samples)
+            if absent and self._fetch(group, absent):
+                absent = group.absent(samples)
+            for shard in {group.rows[s][0] for s in samples if s in group.rows}:
                 self._touch(shard)
-            return [sample for sample in samples if sample not in group.rows]
+            return absent
 
     def read(self, space: FeatureSpace, output: str, samples: Sequence[str]) -> np.ndarray:
         """[samples, ...] in the order asked: float32, or float16 for dense maps.
 
         Raises:
             NotFound: a sample was never embedded, or its features were evicted.
-            IntegrityError: a shard is damaged.
+            IntegrityError: a shard is damaged, and there is no shared store to fetch it from.
+            Unavailable: the shared store is away.
         """
         with self._lock:
+            try:
+                return self._read(space, output, samples)
+            except (NotFound, IntegrityError) as error:
+                if not self._shared:
+                    raise
+                if isinstance(error, IntegrityError):
+                    self._discard(Path(error.where))
             group = self._group(space, output)
-            if any(sample not in group.rows for sample in samples):
-                group.refresh()
-            places: dict[Shard, tuple[list[int], list[int]]] = {}
-            for position, sample in enumerate(samples):
-                if sample not in group.rows:
-                    raise _not_there(space, output, sample)
-                shard, row = group.rows[sample]
-                positions, rows = places.setdefault(shard, ([], []))
-                positions.append(position)
-                rows.append(row)
-            array = np.empty(0)
-            for shard, (positions, rows) in places.items():
-                self._touch(shard)
-                try:
-                    found = shard.rows(output, rows)
-                except FileNotFoundError as error:
-                    raise _not_there(space, output, samples[positions[0]]) from error
-                if not array.size:
-                    array = np.empty((len(samples), *found.shape[1:]), found.dtype)
-                array[positions] = found
-            return array
+            group.refresh(discard=self._discard)
+            self._fetch(group, group.absent(samples))
+            return self._read(space, output, samples)
+
+    def _read(self, space: FeatureSpace, output: str, samples: Sequence[str]) -> np.ndarray:
+        group = self._group(space, output)
+        if group.absent(samples):
+            group.refresh()
+        places: dict[Shard, tuple[list[int], list[int]]] = {}
+        for position, sample in enumerate(samples):
+            if sample not in group.rows:
+                raise _not_there(space, output, sample)
+            shard, row = group.rows[sample]
+            positions, rows = places.setdefault(shard, ([], []))
+            positions.append(position)
+            rows.append(row)
+        array = np.empty(0)
+        for shard, (positions, rows) in places.items():
+            self._touch(shard)
+            try:
+                found = shard.rows(output, rows)
+            except FileNotFoundError as error:
+                raise _not_there(space, output, samples[positions[0]]) from error
+            if not array.size:
+                array = np.empty((len(samples), *found.shape[1:]), found.dtype)
+            array[positions] = found
+        return array
 
     def batches(
         self, space: FeatureSpace, outputs: Sequence[str], samples: Sequence[str], *, size: int
@@ -102,37 +126,58 @@ class FeatureStore:
 
     @contextmanager
     def writer(self, space: FeatureSpace, outputs: Iterable[str]) -> Generator["FeatureWriter"]:
-        """Adds features of `space`; what was added is kept even when the block ends in an error."""
+        """Adds features of `space`; what was added is kept even when the block ends in an error.
+
+        Raises:
+            Unavailable: the disk is full; or the shared store is away, all is kept here, and the
+                next `missing` shares it.
+        """
         folder = self.folder / space.key
         if not (folder / "space.json").exists():
             write_bytes(folder / "space.json", json.dumps(asdict(space), indent=1).encode())
         with self._lock:
             if self._bytes < 0:
                 self._bytes = sum(size for _, size, _ in self._on_disk(clean=True))
-        writer = FeatureWriter(folder, {_group_name(o) for o in outputs}, self._grown)
+        groups = {_group_name(o) for o in outputs}
+        writer = FeatureWriter(folder, groups, self._keep)
         try:
             yield writer
         finally:
             writer.close()
+        if self._shared:
+            for group in groups:
+                self._shared.push_announced(folder / group)
 
     def drop(self, samples: Iterable[str]) -> int:
-        """Forget `samples` in every space; returns how many rows went. A killed drop can be run
-        again."""
+        """Forget `samples` in every space, shared ones too; returns how many rows went.
+
+        A killed drop can be run again. Copies on other machines stay until they are evicted.
+        """
         gone, count = set(samples), 0
         with self._lock:
+            if self._shared:
+                self._shared.fetch_everywhere(gone)
             for folder in self.folder.glob("*/*/"):
                 group = self._groups.setdefault(folder, _Group(folder))
                 group.refresh()
-                for shard in {group.rows[s][0] for s in gone & group.rows.keys()}:
-                    kept = [i for i, s in enumerate(shard.samples) if s not in gone]
-                    count += len(shard.samples) - len(kept)
-                    if kept:
-                        arrays = {name: shard.rows(name, kept) for name in shard.names}
-                        write_shard(folder, [shard.samples[i] for i in kept], arrays)
-                    shard.path.unlink(missing_ok=True)
+                for shard in group.shards:
+                    if not gone.isdisjoint(shard.samples):
+                        count += self._without(shard, gone)
                 group.refresh()
             self._bytes = -1
         return count
+
+    def _without(self, shard: Shard, gone: set[str]) -> int:
+        """Replaces a shard by one without some samples; returns how many these were."""
+        kept = [i for i, sample in enumerate(shard.samples) if sample not in gone]
+        if kept:
+            arrays = {name: shard.rows(name, kept) for name in shard.names}
+            self._write(shard.path.parent, [shard.samples[i] for i in kept], arrays)
+        if self._shared:
+            self._shared.push_announced(shard.path.parent)
+            self._shared.delete(shard.path)
+        shard.path.unlink(missing_ok=True)
+        return len(shard.samples) - len(kept)
 
     def size_bytes(self) -> int:
         return sum(size for _, size, _ in self._on_disk())
@@ -140,6 +185,25 @@ class FeatureStore:
     def _group(self, space: FeatureSpace, output: str) -> "_Group":
         folder = self.folder / space.key / _group_name(output)
         return self._groups.setdefault(folder, _Group(folder))
+
+    def _fetch(self, group: "_Group", samples: Iterable[str]) -> list[Path]:
+        """Take in what the shared store has of the samples; returns the new shards."""
+        fetched = self._shared.fetch(group.folder, samples) if self._shared else []
+        if fetched:
+            self._used.update(fetched)
+            if sum(size for _, size, _ in self._on_disk()) > self.limit_bytes:
+                self._evict()
+            group.refresh(discard=self._discard)
+            self._bytes = -1
+        return fetched
+
+    def _discard_damaged(self, group: "_Group", samples: Sequence[str]) -> None:
+        there = {group.rows[s][0] for s in samples if s in group.rows}
+        damaged = [shard for shard in there if not shard.is_sound()]
+        for shard in damaged:
+            self._discard(shard.path)
+        if damaged:
+            group.refresh(discard=self._discard)
 
     def _discard(self, path: Path) -> None:
         log.warning("a damaged feature shard is removed and made anew: %s", path)
@@ -155,12 +219,26 @@ class FeatureStore:
             except FileNotFoundError:
                 return
 
-    def _grown(self, path: Path) -> None:
+    def _keep(self, folder: Path, samples: Sequence[str], arrays: Mapping[str, np.ndarray]) -> None:
+        path = self._write(folder, samples, arrays)
         with self._lock:
             self._used.add(path)
-            self._bytes += path.stat().st_size
+            self._bytes = (
+                self.size_bytes() if self._bytes < 0 else self._bytes + path.stat().st_size
+            )
             if self._bytes > self.limit_bytes:
                 self._evict()
+        if self._shared:
+            self._shared.push(path)
+
+    def _write(
+        self, folder: Path, samples: Sequence[str], arrays: Mapping[str, np.ndarray]
+    ) -> Path:
+        path = shard_path(folder, samples, arrays)
+        if self._shared:
+            self._shared.announce(path)
+        write_shard(path, samples, arrays)
+        return path
 
     def _evict(self) -> None:
         files = sorted(self._on_disk())
@@ -194,9 +272,14 @@ class FeatureStore:
 class FeatureWriter:
     """Collects rows and writes a shard whenever one is full, beside the caller's own work."""
 
-    def __init__(self, folder: Path, groups: set[str], written: Callable[[Path], None]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        groups: set[str],
+        keep: Callable[[Path, Sequence[str], Mapping[str, np.ndarray]], None],
+    ) -> None:
         self._folder = folder
-        self._written = written
+        self._keep = keep
         self._rows: dict[str, list[tuple[str, dict[str, np.ndarray]]]] = {g: [] for g in groups}
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="shards")
         self._busy: Future[None] | None = None
@@ -239,7 +322,7 @@ class FeatureWriter:
     def _write(self, group: str, rows: list[tuple[str, dict[str, np.ndarray]]]) -> None:
         samples = [sample for sample, _ in rows]
         arrays = {name: np.stack([row[name] for _, row in rows]) for name in rows[0][1]}
-        self._written(write_shard(self._folder / group, samples, arrays))
+        self._keep(self._folder / group, samples, arrays)
 
 
 class _Group:
@@ -249,6 +332,13 @@ class _Group:
         self.folder = folder
         self.rows: dict[str, tuple[Shard, int]] = {}
         self._shards: dict[str, Shard] = {}
+
+    @property
+    def shards(self) -> list[Shard]:
+        return list(self._shards.values())
+
+    def absent(self, samples: Iterable[str]) -> list[str]:
+        return [sample for sample in samples if sample not in self.rows]
 
     def refresh(self, *, discard: Callable[[Path], None] | None = None) -> None:
         """Take in shards that others wrote or deleted since.

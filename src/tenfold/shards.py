@@ -7,7 +7,7 @@ copy the rows it wants and let go of the pages: https://github.com/huggingface/s
 import hashlib
 import json
 import mmap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -92,16 +92,18 @@ def read_shard(path: Path) -> Shard:
         raise _damaged(path, str(error)) from error
 
 
-def write_shard(folder: Path, samples: Sequence[str], arrays: Mapping[str, np.ndarray]) -> Path:
-    """Write a shard whose name follows from its samples and arrays' names; returns its path."""
+def shard_path(folder: Path, samples: Sequence[str], names: Iterable[str]) -> Path:
+    """Where a shard of these samples and arrays belongs: its name follows from theirs."""
+    words = b"".join(bytes.fromhex(sample) for sample in samples) + " ".join(sorted(names)).encode()
+    return folder / f"{hashlib.sha256(words).hexdigest()[:24]}.safetensors"
+
+
+def write_shard(path: Path, samples: Sequence[str], arrays: Mapping[str, np.ndarray]) -> None:
     ids = np.array([list(bytes.fromhex(sample)) for sample in samples], np.uint8)
     tensors = {IDS: ids, **{n: np.ascontiguousarray(a) for n, a in arrays.items()}}
     digests = {name: hashlib.sha256(array.tobytes()).hexdigest() for name, array in tensors.items()}
-    name = hashlib.sha256(ids.tobytes() + " ".join(sorted(arrays)).encode()).hexdigest()[:24]
-    path = folder / f"{name}.safetensors"
     with writing(path) as file:
         file.write(save(tensors, metadata=digests))
-    return path
 
 
 def _size(entry: dict[str, Any]) -> int:
