@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from sqlalchemy import Connection, Table, case, delete, func, insert, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -18,6 +18,8 @@ from tenfold.catalog.tables import MILLION, entries, ledger_months, ledger_task_
 from tenfold.errors import DataError
 
 Kind = Literal["embed", "make", "overhead", "waste", "label", "spend"]
+By = Literal["dataset", "fleet", "sector"]
+BYS: tuple[By, ...] = get_args(By)
 ZERO = Decimal(0)
 LARGEST = 1_000_000_000_000
 """Of one amount; whole millionths of it fit into 64 bits."""
@@ -267,8 +269,17 @@ def booked(scope: Scope, run_id: str) -> Used:
 
 def _booked(connection: Connection, scope: Scope, run_id: str) -> Used:
     mine = (entries.c.tenant == scope.tenant) & (entries.c.run == run_id)
-    row = connection.execute(select(*_totals(entries)).where(mine)).one()
-    return _used(row)
+    row = connection.execute(select(*totals(entries)).where(mine)).one()
+    return used_of(row)
+
+
+def images_booked(scope: Scope, subject: str) -> int:
+    """Pictures that `embed` entries about `subject` have counted."""
+    mine = (entries.c.tenant == scope.tenant) & (entries.c.subject == subject)
+    query = select(func.coalesce(func.sum(entries.c.images), 0))
+    with scope.read() as connection:
+        found = connection.execute(query.where(mine, entries.c.kind == "embed"))
+        return int(found.scalar_one())
 
 
 def runs_of(scope: Scope, *, newest: int) -> list[Run]:
@@ -287,36 +298,40 @@ def newest(scope: Scope, count: int) -> list[Entry]:
     return [Entry(**{f.name: getattr(row, f.name) for f in fields(Entry)}) for row in rows]
 
 
-def sums(scope: Scope, *, since: int = 0, until: int = 999912) -> list[Sum]:
-    """Rollups of the months since ≤ month < until, by month."""
+def sums(scope: Scope, *, since: int = 0, until: int = 999912, by: Sequence[By] = BYS) -> list[Sum]:
+    """What the months since ≤ month < until hold, by month, kind, currency and `by`."""
     table = ledger_months
+    keys = [table.c[name] for name in ("month", "kind", "currency", *by)]
     mine = (table.c.tenant == scope.tenant) & (table.c.month >= since) & (table.c.month < until)
+    query = select(*keys, func.sum(table.c.entries).label("entries"), *totals(table)).where(mine)
     with scope.read() as connection:
-        rows = connection.execute(select(table).where(mine).order_by(table.c.month)).all()
-    return [
-        Sum(
-            month=row.month,
-            kind=row.kind,
-            dataset=row.dataset,
-            fleet=row.fleet,
-            sector=row.sector,
-            currency=row.currency,
-            entries=row.entries,
-            used=_used(row),
-        )
-        for row in rows
-    ]
+        rows = connection.execute(query.group_by(*keys).order_by(*keys)).all()
+    return [sum_of(row) for row in rows]
 
 
-def _totals(table: Table) -> list[Any]:
+def totals(table: Table) -> list[Any]:
     """The sum of every amount in a group of rows."""
     summed = [func.coalesce(func.sum(table.c[name]), literal(0)).label(name) for name in _SUMMED]
     return [*summed, func.coalesce(func.max(table.c.peak_mb), literal(0.0)).label("peak_mb")]
 
 
-def _used(row: Any) -> Used:
+def used_of(row: Any) -> Used:
     plain: dict[str, Any] = {f.name: getattr(row, f.name) for f in fields(Used)}
     for name in ("bytes_stored", "bytes_read", "images", "labels"):
         plain[name] = int(plain[name])  # PostgreSQL sums whole numbers to decimals
     plain["amount"] = plain["amount"] or ZERO
     return Used(**plain)
+
+
+def sum_of(row: Any) -> Sum:
+    """A row of a query that may have left out dataset, fleet or sector."""
+    return Sum(
+        month=row.month,
+        kind=row.kind,
+        dataset=getattr(row, "dataset", ""),
+        fleet=getattr(row, "fleet", ""),
+        sector=getattr(row, "sector", ""),
+        currency=row.currency,
+        entries=int(row.entries),
+        used=used_of(row),
+    )

@@ -42,6 +42,10 @@ class Cost:
         mine, theirs = self.parts, other.parts
         return Cost(**{name: mine[name] + theirs[name] for name in mine})
 
+    def over(self, count: int) -> "Cost":
+        """The cost of each of `count`, to the grain."""
+        return Cost(**{name: _exact(amount / count) for name, amount in self.parts.items()})
+
     def __sub__(self, other: "Cost") -> "Cost":
         return self + Cost(**{name: -amount for name, amount in other.parts.items()})
 
