@@ -1,9 +1,10 @@
-"""Everything Tenfold keeps in one home, opened for one tenant and actor.
+"""Everything Tenfold keeps, in one home or shared by a team, opened for one tenant and actor.
 
 Passed as the first argument to every stage that does I/O; never global.
 """
 
 import json
+import logging
 import platform
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -14,10 +15,14 @@ from typing import Any
 from tenfold.atomic import write_bytes
 from tenfold.blobs import Blobs
 from tenfold.catalog import Catalog, Scope
-from tenfold.errors import Unsupported
+from tenfold.errors import Unavailable, Unsupported
 from tenfold.features import FeatureStore
+from tenfold.patience import patiently
 from tenfold.settings import Settings, from_environment
+from tenfold.stores import open_store
 from tenfold.values import Precision, fingerprint
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,11 +77,18 @@ def open_workspace(home: str | Path | None = None, **overrides: Any) -> Workspac
     Raises:
         SpecError: a setting is impossible.
         Unsupported: the folder cannot be written.
+        NotAllowed: the catalog or the store may not be written.
+        Unavailable: the catalog did not answer for all of `patience_s`.
     """
     settings = from_environment(home=home, **overrides)
     try:
         settings.home.mkdir(parents=True, exist_ok=True)
-        catalog = Catalog.open(settings.home / "catalog.sqlite")
+        blobs, features = Blobs.opened(settings.blobs, settings.home), _features(settings)
+        catalog = patiently(
+            lambda: Catalog.open(settings.catalog or settings.home / "catalog.sqlite"),
+            patience_s=settings.patience_s,
+            told=_waiting,
+        )
     except OSError as error:
         raise Unsupported(
             f"the workspace cannot be written: {error}.",
@@ -87,10 +99,8 @@ def open_workspace(home: str | Path | None = None, **overrides: Any) -> Workspac
         settings=settings,
         catalog=catalog,
         scope=catalog.scope(settings.tenant, settings.actor),
-        blobs=Blobs.in_folder(settings.home / "blobs"),
-        features=FeatureStore(
-            settings.home / "features", limit_bytes=int(settings.features_gb * 1e9)
-        ),
+        blobs=blobs,
+        features=features,
     )
 
 
@@ -102,6 +112,16 @@ def opened(home: str | Path | None = None, **overrides: Any) -> Generator[Worksp
         yield workspace
     finally:
         workspace.close()
+
+
+def _features(settings: Settings) -> FeatureStore:
+    folder, limit_bytes = settings.home / "features", int(settings.features_gb * 1e9)
+    shared = open_store(settings.features, folder=folder) if settings.features else None
+    return FeatureStore(folder, limit_bytes=limit_bytes, shared=shared)
+
+
+def _waiting(error: Unavailable, wait_s: float) -> None:
+    log.warning("waiting for the catalog: %s", error)
 
 
 def machine_fingerprint() -> str:
