@@ -2,7 +2,7 @@
 
 import platform
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from jaxtyping import UInt8
@@ -10,7 +10,6 @@ from jaxtyping import UInt8
 from tenfold.catalog import datasets
 from tenfold.factory.ladder import LITE2
 from tenfold.formats.pixels import decode
-from tenfold.settings import Settings
 from tenfold.trunks import load_trunk
 from tenfold.trunks.canvas import canvas
 from tenfold.trunks.choose import choose, measure
@@ -36,10 +35,6 @@ def examine(
 ) -> Findings:
     """Settings, machine and, if asked, the speed and agreement of every precision."""
     settings = workspace.settings
-    told = tuple(
-        (f"TENFOLD_{f.name.upper()}", str(getattr(settings, f.name)), f.metadata["help"])
-        for f in fields(Settings)
-    )
     lines = [
         f"Data live in {settings.home} ({_size(workspace):,.1f} MB of features).",
         f"{platform.machine()}, {settings.cores} cores, Python {platform.python_version()}, "
@@ -53,7 +48,8 @@ def examine(
         f"Trunks run at {workspace.precision}"
         + (" as measured on this machine." if known else "; nothing was measured here yet.")
     )
-    return Findings(told, tuple(lines), workspace.precision, tuple(known.get("measured", ())))
+    measured = tuple(known.get("measured", ()))
+    return Findings(settings.told(), tuple(lines), workspace.precision, measured)
 
 
 def _measured(workspace: Workspace, progress: Progress | None) -> list[str]:
