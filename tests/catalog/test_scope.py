@@ -73,6 +73,27 @@ def test_two_writers_of_a_tenant_wait_for_each_other_and_never_lose_a_write(cata
     assert datasets.everything(scope)[0].name == "100"
 
 
+SHORTER_WAIT = {
+    "sqlite": "PRAGMA busy_timeout = 20",
+    "postgresql": "SET lock_timeout = '20ms'",
+}
+
+
+def test_a_writer_that_waits_too_long_for_another_is_told(catalog, place):
+    scope = catalog.scope("local", "ann")
+    with catalog.engine.connect() as connection:  # the pool hands out the same again
+        connection.exec_driver_sql(SHORTER_WAIT[connection.dialect.name])
+        connection.commit()
+    other = Catalog.open(place)
+    with (
+        other.scope("local", "bob").write(),
+        pytest.raises(Unavailable, match="writes for too long"),
+    ):
+        put(scope, "caps")
+    other.close()
+    assert put(scope, "caps").size == 0
+
+
 def test_a_mistake_in_our_sql_is_not_hidden(catalog):
     with pytest.raises(Exception, match="nonsense"), catalog.scope("a", "a").read() as connection:
         connection.execute(text("SELECT nonsense"))
