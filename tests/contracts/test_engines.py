@@ -1,6 +1,7 @@
 """Every engine keeps the same promises: order, named failures, bounded reading, quick ends."""
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -9,6 +10,9 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from http.server import HTTPServer, SimpleHTTPRequestHandler
+from importlib import import_module
+from importlib.util import find_spec
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -17,9 +21,10 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
-from tenfold.engine import Failed, Resources, opened
+from tenfold.engine import Engine, Failed, Resources, opened
 from tenfold.engine.local import LocalEngine, memory_mb
 from tenfold.errors import (
+    Conflict,
     DataError,
     IntegrityError,
     NotFound,
@@ -138,7 +143,45 @@ def local() -> Iterator[LocalEngine]:
         yield engine
 
 
-@pytest.fixture(params=["local"])
+RAY = (pytest.mark.ray, pytest.mark.xdist_group("ray"))
+RAY_MEMORY_MB = 1000
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """A Ray cluster of three machines with one, one and two cores; all of them are this one."""
+    if find_spec("ray") is None:
+        pytest.skip("Ray is not installed: pip install 'tenfold[ray]'")
+    import_module("tenfold.engine.ray_cluster")  # quietens Ray before its first import
+    from ray.cluster_utils import Cluster
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(Path(__file__).parent))
+        cluster = Cluster()
+        for cores in (1, 1, 2):
+            add_machine(cluster, cores)
+        yield cluster
+    cluster.shutdown()
+
+
+def add_machine(cluster: Any, cores: int) -> Any:
+    return cluster.add_node(num_cpus=cores, memory=RAY_MEMORY_MB * 1024**2, include_dashboard=False)
+
+
+@pytest.fixture(scope="module")
+def ray_begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where Ray's workers note that they began."""
+    return tmp_path_factory.mktemp("begun")
+
+
+@pytest.fixture(scope="module")
+def ray(cluster: Any, ray_begun: Path) -> Iterator[Engine]:
+    start = (begin, (ray_begun, "ray"))
+    with closing(opened("ray", address=cluster.address, start=start)) as engine:
+        yield engine
+
+
+@pytest.fixture(params=["local", pytest.param("ray", marks=RAY)])
 def engine(request: pytest.FixtureRequest) -> Any:
     return request.getfixturevalue(request.param)
 
@@ -146,7 +189,7 @@ def engine(request: pytest.FixtureRequest) -> Any:
 @pytest.fixture
 def machines(engine) -> list[int]:
     """Memory of each machine of `engine`, in MB."""
-    return [memory_mb()[1]]
+    return [memory_mb()[1]] if isinstance(engine, LocalEngine) else [RAY_MEMORY_MB] * 3
 
 
 def most_at_once(spans: Iterable[Any]) -> int:
@@ -384,3 +427,87 @@ def test_an_unknown_engine_names_those_there_are():
         assert engine.workers == 1
     with pytest.raises(Unsupported, match="local, ray"):
         opened("steam")
+
+
+def tried_on_a_machine(step: Step) -> str:
+    """Waits for the word to go; leaves a mark for each try."""
+    step.mark("began") or step.mark("again")
+    wait_until((step.folder / "go").exists)
+    return step.name
+
+
+@pytest.mark.ray
+@pytest.mark.xdist_group("ray")
+class TestRayOnly:
+    def test_a_lost_machine_costs_nothing_but_another_try(self, cluster, ray, tmp_path, capfd):
+        machine = add_machine(cluster, 1)
+        wait_until(lambda: ray.workers == 5)
+        steps = [Step(f"s{i}", tmp_path) for i in range(8)]
+
+        def pull_the_plug() -> None:
+            wait_until(lambda: len(list(tmp_path.glob("*.began"))) == 5)
+            cluster.remove_node(machine, allow_graceful=False)
+            wait_until(lambda: ray.workers == 4)
+            (tmp_path / "go").touch()
+
+        thread = threading.Thread(target=pull_the_plug)
+        thread.start()
+        assert list(ray.map(tried_on_a_machine, steps)) == [step.name for step in steps]
+        thread.join(HANG_S)
+        assert len(list(tmp_path.glob("*.again"))) == 1
+        assert not capfd.readouterr().out, "it belongs to what the command prints"
+
+    def test_every_worker_begins_once(self, ray, ray_begun):
+        used = set(ray.map(process_id, range(8)))
+        noted = {int(file.stem): file.read_text() for file in ray_begun.iterdir()}
+        assert used <= set(noted)
+        assert set(noted.values()) == {"begun\n"}
+
+    def test_a_process_uses_one_ray(self, cluster, ray):
+        with pytest.raises(Conflict, match="already"):
+            opened("ray", address=cluster.address)
+        assert list(ray.map(doubled, [1])) == [2]
+
+    def test_a_ray_client_is_refused(self):
+        with pytest.raises(Unsupported, match=r"host:port"):
+            said_alone("opened('ray', address='ray://127.0.0.1:10001')")
+
+    @pytest.mark.parametrize("port", [1, "web"])
+    def test_an_address_without_ray_is_refused_in_time(self, port):
+        with HTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as web:
+            threading.Thread(target=web.serve_forever, daemon=True).start()
+            address = f"127.0.0.1:{web.server_port if port == 'web' else port}"
+            with pytest.raises(Unavailable, match=f"{address}: no Ray cluster answered"):
+                said_alone(f"opened('ray', address={address!r})")
+            web.shutdown()
+
+    def test_without_an_address_ray_starts_here(self):
+        words = "with closing(opened('ray')) as e: print(e.workers, list(e.map(abs, range(-3, 0))))"
+        assert said_alone(words) == f"{len(os.sched_getaffinity(0))} [3, 2, 1]\n"
+
+
+def said_alone(words: str) -> str:
+    """What `words` print in a process of their own; its Tenfold error is raised here."""
+    script = f"""
+import pickle, sys
+from contextlib import closing
+from tenfold.engine import opened
+from tenfold.errors import TenfoldError
+try:
+    {words}
+except TenfoldError as problem:
+    sys.stderr.buffer.write(pickle.dumps(problem))
+    sys.exit(9)
+"""
+    asked = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    if asked.returncode == 9:
+        raise pickle.loads(asked.stderr)
+    assert asked.returncode == 0, asked.stderr
+    return asked.stdout.decode()
+
+
+def test_without_ray_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    monkeypatch.delitem(sys.modules, "tenfold.engine.ray_cluster", raising=False)
+    with pytest.raises(Unsupported, match=r"pip install \"tenfold\[ray\]\""):
+        opened("ray")

@@ -21,6 +21,7 @@ from tenfold.engine.outcomes import (
     begun,
     failed,
     lost,
+    named,
     too_large,
 )
 from tenfold.engine.worker import Worker, WorkerLost
@@ -140,7 +141,7 @@ class LocalEngine:
         if not refused:
             self._start = None
         for item in items:
-            yield replace(refused, item=str(item)) if refused else attempted(fn, item)
+            yield named(refused or attempted(fn, item), str(item))
 
     def _at_once(self, need: Resources) -> int:
         by_cores = self.workers // max(1, need.cores)
@@ -197,8 +198,7 @@ class LocalEngine:
                 self._give_back(job, worker)
                 raise
             self._give_back(job, worker)
-            is_nameless = isinstance(outcome, Failed) and not outcome.item
-            return replace(outcome, item=name) if is_nameless else outcome
+            return named(outcome, name)
         return lost(name, TRIES, how)
 
     def _borrowed(self, job: _Job) -> Worker:

@@ -2,6 +2,7 @@
 
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -48,6 +49,12 @@ def begun(start: Start | None) -> Failed | None:
 def failed(name: str, problem: Exception) -> Failed:
     """The failure of the item called `name`."""
     return Failed(name, problem if isinstance(problem, TenfoldError) else _explained(problem))
+
+
+def named(outcome: Any, name: str) -> Any:
+    """`outcome`; a failure that came about before an item was known gets its name."""
+    is_nameless = isinstance(outcome, Failed) and not outcome.item
+    return replace(outcome, item=name) if is_nameless else outcome
 
 
 def lost(name: str, tries: int, how: str) -> Failed:
