@@ -1,15 +1,13 @@
 import pytest
 
-from tenfold.catalog import Catalog, models, questions
+from tenfold.catalog import models, questions
 from tenfold.catalog.models import Look, Make, Model, PackRef
 from tenfold.errors import Conflict, NotFound
 
 
 @pytest.fixture
-def scope(tmp_path):
-    catalog = Catalog.open(tmp_path / "catalog.sqlite")
-    yield catalog.scope("local", "ann")
-    catalog.close()
+def scope(catalog):
+    return catalog.scope("local", "ann")
 
 
 def model(letter, task="caps"):
