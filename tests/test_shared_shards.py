@@ -1,6 +1,8 @@
 import logging
+import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -207,3 +209,35 @@ def test_what_a_killed_writer_kept_is_shared_by_the_next_run(tmp_path):
             there = opened(f"new-{n}").missing(SPACE, output, everything)
             assert there == here
     assert len(here) < 4_000
+
+
+STUCK = """
+import sys
+sys.path[:0] = [sys.argv[1]]
+from pathlib import Path
+from test_features import LIMIT, SPACE, FeatureStore, fill
+from tenfold.stores import open_store
+folder = Path(sys.argv[2])
+store = FeatureStore(folder, limit_bytes=LIMIT, shared=open_store(sys.argv[3], folder=folder))
+fill(store, range(30), outputs=["pooled"])
+"""
+
+
+@pytest.mark.parametrize("url", ["s3"], indirect=True)
+def test_a_shard_whose_writer_was_killed_before_it_was_shared_is_shared_later(
+    machine, url, tmp_path
+):
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes the call and never answers
+        silent.settimeout(30)
+        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        environment = os.environ | {"AWS_ENDPOINT_URL": endpoint}
+        command = [sys.executable, "-c", STUCK, str(Path(__file__).parent), str(tmp_path / "one")]
+        writer = subprocess.Popen([*command, url], env=environment)
+        call, _ = silent.accept()
+        writer.kill()
+        writer.wait()
+        call.close()
+    assert len(shards(machine("one"))) == 1
+    assert machine("two").missing(SPACE, "pooled", IDS) == IDS
+    assert machine("one").missing(SPACE, "pooled", IDS) == []
+    assert machine("two").missing(SPACE, "pooled", IDS) == []
