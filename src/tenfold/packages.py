@@ -1,18 +1,17 @@
 """What ships: a head with everything needed to answer and to prove that it answers the same.
 
-Inside, payloads lie one after another in append-only packs; outside, a model is one `.tenfold`
-file: a zip of a manifest, arrays, golden rows and a card, each checked by its digest on load.
+Inside, payloads lie one after another in packs, many models to a blob; outside, a model is one
+`.tenfold` file: a zip of a manifest, arrays, golden rows and a card, each checked by its digest on
+load. A verdict belongs to the catalog and joins the manifest when a package is read.
 """
 
-import fcntl
 import hashlib
 import io
 import json
-import os
 import zipfile
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +22,12 @@ from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
 from tenfold.atomic import write_bytes
-from tenfold.catalog.models import Model, PackRef
+from tenfold.blobs import Blobs
+from tenfold.catalog.models import Model, Stretch
 from tenfold.errors import DataError, IntegrityError, NotFound, Unsupported
 from tenfold.values import Fit, Kind, Precision
 
 SCHEMA = 1
-PACK_LIMIT_BYTES = 256 * 2**20
 DAMAGED_ZIP = (
     *(zipfile.BadZipFile, zlib.error, EOFError, OSError),
     *(NotImplementedError, RuntimeError, ValueError),
@@ -132,58 +131,46 @@ def load(payload: bytes, *, where: str) -> Package:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Packs:
-    """Append-only files of payloads; what a crash left behind an entry is never read."""
+class Pack:
+    """Payloads laid one after another, to be kept as one blob; packs are added, never changed."""
 
-    folder: Path
+    def __init__(self) -> None:
+        self._payloads: list[bytes] = []
+        self.size_bytes = 0
 
-    def append(self, payload: bytes) -> PackRef:
-        """Add a payload and wait until the disk has it."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        path = self._open_pack()
-        with path.open("ab") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            offset = file.seek(0, os.SEEK_END)
-            file.write(payload)
-            file.flush()
-            os.fsync(file.fileno())
-        return PackRef(path.name, offset, len(payload), hashlib.sha256(payload).hexdigest())
+    def add(self, payload: bytes) -> Stretch:
+        place = Stretch(self.size_bytes, len(payload), hashlib.sha256(payload).hexdigest())
+        self._payloads.append(payload)
+        self.size_bytes += len(payload)
+        return place
 
-    def read(self, ref: PackRef) -> bytes:
-        """The payload at `ref`.
-
-        Raises:
-            NotFound: the pack is gone.
-            IntegrityError: its bytes are no longer what was written.
-        """
-        path = self.folder / ref.pack
-        try:
-            with path.open("rb") as file:
-                file.seek(ref.offset)
-                payload = file.read(ref.length)
-        except FileNotFoundError as error:
-            raise NotFound("the pack is gone.", where=str(path)) from error
-        if hashlib.sha256(payload).hexdigest() != ref.digest:
-            raise IntegrityError(
-                f"the head at byte {ref.offset} does not match its digest.",
-                where=str(path),
-                hint="Restore the pack, or `tenfold forget` the model and make it again.",
-            )
-        return payload
-
-    def _open_pack(self) -> Path:
-        number = 1
-        while True:
-            path = self.folder / f"heads-{number:04d}.pack"
-            if not path.exists() or path.stat().st_size < PACK_LIMIT_BYTES:
-                return path
-            number += 1
+    def keep(self, blobs: Blobs) -> str:
+        """Wait until the store has the pack; returns its digest."""
+        return blobs.put(b"".join(self._payloads), durable=True)
 
 
-def of_model(folder: Path, model: Model) -> Package:
-    """The package of a registered model, from the packs in `folder`."""
-    return load(Packs(folder).read(model.head), where=f"model {model.id[:12]}")
+def read_stretch(blobs: Blobs, pack: str, stretch: Stretch) -> bytes:
+    """The payload that lies there.
+
+    Raises:
+        NotFound: the pack is gone.
+        IntegrityError: its bytes are no longer what was written.
+    """
+    payload = blobs.get_range(pack, stretch.offset, stretch.length)
+    if hashlib.sha256(payload).hexdigest() != stretch.digest:
+        raise IntegrityError(
+            f"what lies at byte {stretch.offset} does not match its digest.",
+            where=f"pack {pack[:12]}",
+            hint="Restore the blob, or `tenfold forget` the model and make it again.",
+        )
+    return payload
+
+
+def of_model(blobs: Blobs, model: Model) -> Package:
+    """The package of a registered model, with its verdict."""
+    package = load(read_stretch(blobs, model.pack, model.head), where=f"model {model.id[:12]}")
+    manifest = package.manifest.model_copy(update={"verdict": model.verdict})
+    return replace(package, manifest=manifest)
 
 
 def write_file(

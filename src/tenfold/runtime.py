@@ -4,13 +4,13 @@ The same code answers in `predict`, in the parity gate and in serving, so what w
 runs. Scores of stored features and of fresh pixels differ by nothing but the trunk's own rounding.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Bool, Float32, UInt8
 
 from tenfold.errors import IntegrityError
 from tenfold.heads import fitted
@@ -83,13 +83,17 @@ class LoadedHead:
             for row in probabilities
         ]
 
+    def unfit(self, batch: MapBatch) -> list[str]:
+        """Per picture, why nobody should judge it; empty when it is fit."""
+        return self.gate.reasons(batch) if self.gate else [""] * len(batch)
+
     def answer_maps(self, batch: MapBatch) -> list[Answer]:
         """Answers of an anomaly head."""
         scores = self.head.score(batch)
-        reasons = self.gate.reasons(batch) if self.gate else [""] * len(batch)
+        reasons = self.unfit(batch)
         return [
             Answer(
-                decision=UNFIT if reason else decide(self.manifest, np.array([score])),
+                decision=UNFIT if reason else decide(self.manifest, np.array([score], np.float32)),
                 scores=(float(score),),
                 unfit=reason,
                 score=float(score),
@@ -99,15 +103,29 @@ class LoadedHead:
         ]
 
 
-def decide(manifest: Manifest, scores: np.ndarray) -> str:
-    """The decision of one picture's scores: threshold if there is one, else the likeliest class."""
-    classes, thresholds = manifest.classes, manifest.thresholds
+def hits(
+    manifest: Manifest, scores: Float32[np.ndarray, "n scores"]
+) -> Bool[np.ndarray, "n classes"]:
+    """Which classes each picture is said to be: by threshold if there is one, else the likeliest.
+
+    Compared in float32, as the scores are kept.
+    """
     if manifest.multi_label:
-        hits = [c for c, s, t in zip(classes, scores, thresholds, strict=True) if s >= t]
-        return ";".join(hits)
-    if thresholds:
-        return classes[1] if scores[-1] >= thresholds[0] else classes[0]
-    return classes[int(np.argmax(scores))]
+        return scores >= np.array(manifest.thresholds, np.float32)
+    if manifest.thresholds:
+        is_bad = scores[:, -1] >= np.float32(manifest.thresholds[0])
+        return np.stack([~is_bad, is_bad], axis=1)
+    return np.eye(len(manifest.classes), dtype=bool)[scores.argmax(1)]
+
+
+def in_words(manifest: Manifest, hit: Iterable[bool]) -> str:
+    """A decision's classes, joined by `;` where several hold."""
+    return ";".join(name for name, is_hit in zip(manifest.classes, hit, strict=True) if is_hit)
+
+
+def decide(manifest: Manifest, scores: Float32[np.ndarray, " scores"]) -> str:
+    """The decision of one picture's scores."""
+    return in_words(manifest, hits(manifest, scores[None])[0])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -129,9 +147,15 @@ class Runtime:
 
     def look(self, loaded: LoadedHead, pixels: UInt8[np.ndarray, "h w c"]) -> Seen:
         """One picture as the trunk shows it to this head."""
-        if loaded.manifest.kind == "classify":
-            return self.features(loaded.manifest, pixels)
-        return self.maps(loaded, pixels)
+        return self.seen(loaded.manifest, loaded.strides, pixels)
+
+    def seen(
+        self, manifest: Manifest, strides: Sequence[int], pixels: UInt8[np.ndarray, "h w c"]
+    ) -> Seen:
+        """One picture as the trunk shows it to heads of that manifest and those strides."""
+        if manifest.kind == "classify":
+            return self.features(manifest, pixels)
+        return self.maps(manifest, strides, pixels)
 
     def features(
         self, manifest: Manifest, pixels: UInt8[np.ndarray, "h w c"]
@@ -144,14 +168,16 @@ class Runtime:
             blocks.append(np.stack([one["pooled"] for one in seen], axis=1))
         return np.concatenate(blocks, axis=2)
 
-    def maps(self, loaded: LoadedHead, pixels: UInt8[np.ndarray, "h w c"]) -> MapBatch:
-        given = loaded.manifest.inputs[0]
-        names = tuple(map_name(stride) for stride in loaded.head.strides)
-        trunk = self._trunk(given, loaded.manifest.precision, (*names, "pooled"))
+    def maps(
+        self, manifest: Manifest, strides: Sequence[int], pixels: UInt8[np.ndarray, "h w c"]
+    ) -> MapBatch:
+        given = manifest.inputs[0]
+        names = tuple(map_name(stride) for stride in strides)
+        trunk = self._trunk(given, manifest.precision, (*names, "pooled"))
         square, content = canvas(pixels, size_px=given.size_px, fit=given.fit)
         seen = trunk.one(square)
         return MapBatch(
-            maps={s: stored(seen[map_name(s)]) for s in loaded.head.strides},
+            maps={s: stored(seen[map_name(s)]) for s in strides},
             content_xyxy=content[None],
             pooled=seen["pooled"],
             vitals=seen["vitals"],

@@ -38,8 +38,9 @@ class Workspace:
         return self.settings.home / "trunks"
 
     @property
-    def packs_folder(self) -> Path:
-        return self.settings.home / "packs"
+    def runs_folder(self) -> Path:
+        """Where runs of this machine count what they use."""
+        return self.settings.home / "runs"
 
     @property
     def reports_folder(self) -> Path:

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, and_, case, func, literal, select
+from sqlalchemy import ColumnElement, Table, and_, case, func, literal, literal_column, select
 from sqlalchemy.sql.selectable import Subquery
 
-from tenfold.catalog.ledger import Sum, month_of, sum_of, totals
+from tenfold.catalog import ledger
+from tenfold.catalog.ledger import Sum, month_of, within
 from tenfold.catalog.scope import Scope
 from tenfold.catalog.tables import ledger_months, ledger_task_months, models, questions
 
@@ -40,11 +41,18 @@ class Judged:
 
 def accepted(scope: Scope) -> Counter[tuple[int, str, str]]:
     """How many questions were first accepted, by (month, fleet, sector)."""
-    columns = (questions.c.accepted_at, questions.c.fleet, questions.c.sector)
-    mine = (questions.c.tenant == scope.tenant) & questions.c.accepted_at.is_not(None)
+    at, fleet, sector = questions.c.accepted_at, questions.c.fleet, questions.c.sector
+    mine = (questions.c.tenant == scope.tenant) & at.is_not(None)
     with scope.read() as connection:
-        rows = connection.execute(select(*columns).where(mine)).all()
-    return Counter((month_of(at), fleet, sector) for at, fleet, sector in rows)
+        is_sqlite = connection.dialect.name == "sqlite"
+        month = func.strftime("%Y%m", at) if is_sqlite else func.to_char(_utc(at), "YYYYMM")
+        query = select(month, fleet, sector, func.count()).where(mine)
+        rows = connection.execute(query.group_by(literal_column("1"), fleet, sector)).all()
+    return Counter({(int(month), fleet, sector): count for month, fleet, sector, count in rows})
+
+
+def _utc(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    return func.timezone("UTC", column)
 
 
 def judged(scope: Scope, since: datetime, until: datetime, *, newest_refused: int) -> Judged:
@@ -92,24 +100,28 @@ def of_newly_accepted(scope: Scope, since: datetime, until: datetime) -> list[Su
     table = ledger_task_months
     keys = (table.c.month, table.c.kind, table.c.currency)
     query = (
-        select(*keys, func.sum(table.c.entries).label("entries"), *totals(table))
+        select(*ledger.sum_columns(table, keys))
         .where(table.c.tenant == scope.tenant, table.c.task.in_(newly))
         .where(table.c.month < month_of(until))
         .group_by(*keys)
     )
     with scope.read() as connection:
-        rows = connection.execute(query).all()
-    return [sum_of(row) for row in rows]
+        return [ledger.sum_of(row, ()) for row in connection.execute(query)]
 
 
 def of_tasks(scope: Scope, tasks: Sequence[str], months: tuple[int, int]) -> dict[str, list[Sum]]:
     """What was booked to each of `tasks` in first ≤ month < last."""
     table = ledger_task_months
-    query = select(table).where(table.c.tenant == scope.tenant, table.c.task.in_(tasks))
+    keys = (table.c.month, table.c.kind, table.c.dataset, table.c.currency)
+    query = (
+        select(table.c.task, *ledger.sum_columns(table, keys))
+        .where(table.c.tenant == scope.tenant, table.c.task.in_(tasks), within(table, months))
+        .group_by(table.c.task, *keys)
+    )
     found: dict[str, list[Sum]] = {task: [] for task in tasks}
     with scope.read() as connection:
-        for row in connection.execute(query.where(_within(table, months))):
-            found[row.task].append(sum_of(row))
+        for task, *row in connection.execute(query):
+            found[task].append(ledger.sum_of(row, ("dataset",)))
     return found
 
 
@@ -119,7 +131,7 @@ def costliest(
     """The tasks that cost most with their share of embedding, and how many tasks there are."""
     table = ledger_task_months
     pots = _pots(scope, months, weights)
-    mine = and_(table.c.tenant == scope.tenant, _within(table, months))
+    mine = and_(table.c.tenant == scope.tenant, within(table, months))
     read = func.coalesce(
         pots.c.per_image * table.c.images, pots.c.per_model * table.c.entries, literal(0.0)
     )
@@ -153,7 +165,7 @@ def _pots(scope: Scope, months: tuple[int, int], weights: Sequence[Weights]) -> 
             (spent / func.nullif(made, 0)).label("per_model"),
         )
         .where(table.c.tenant == scope.tenant, table.c.kind.in_(("embed", "make")))
-        .where(_within(table, months))
+        .where(within(table, months))
         .group_by(table.c.month, table.c.dataset)
         .subquery()
     )
@@ -185,10 +197,6 @@ def _dated(table: Table, prices: Mapping[int, float]) -> ColumnElement[float]:
         *((table.c.month >= month, literal(price)) for month, price in newest_first),
         else_=literal(newest_first[-1][1]),
     )
-
-
-def _within(table: Table, months: tuple[int, int]) -> ColumnElement[bool]:
-    return and_(table.c.month >= months[0], table.c.month < months[1])
 
 
 def _between(column: ColumnElement[Any], since: datetime, until: datetime) -> ColumnElement[bool]:

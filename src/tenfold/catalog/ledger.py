@@ -10,7 +10,22 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Literal, get_args
 
-from sqlalchemy import Connection, Table, case, delete, func, insert, literal, select, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    Table,
+    and_,
+    case,
+    cast,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from tenfold.catalog.scope import Scope
@@ -18,8 +33,10 @@ from tenfold.catalog.tables import MILLION, entries, ledger_months, ledger_task_
 from tenfold.errors import DataError
 
 Kind = Literal["embed", "make", "overhead", "waste", "label", "spend"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 By = Literal["dataset", "fleet", "sector"]
 BYS: tuple[By, ...] = get_args(By)
+EVER = (0, 999912)
 ZERO = Decimal(0)
 LARGEST = 1_000_000_000_000
 """Of one amount; whole millionths of it fit into 64 bits."""
@@ -41,9 +58,17 @@ class Used:
     amount: Decimal = ZERO
 
     def __add__(self, other: "Used") -> "Used":
-        names = [f.name for f in fields(self) if f.name != "peak_mb"]
-        sums = {name: getattr(self, name) + getattr(other, name) for name in names}
-        return Used(**sums, peak_mb=max(self.peak_mb, other.peak_mb))
+        return Used(
+            self.cpu_s + other.cpu_s,
+            self.wall_s + other.wall_s,
+            max(self.peak_mb, other.peak_mb),
+            self.bytes_stored + other.bytes_stored,
+            self.bytes_read + other.bytes_read,
+            self.images + other.images,
+            self.labels + other.labels,
+            self.human_s + other.human_s,
+            self.amount + other.amount,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,8 +294,8 @@ def booked(scope: Scope, run_id: str) -> Used:
 
 def _booked(connection: Connection, scope: Scope, run_id: str) -> Used:
     mine = (entries.c.tenant == scope.tenant) & (entries.c.run == run_id)
-    row = connection.execute(select(*totals(entries)).where(mine)).one()
-    return used_of(row)
+    row = connection.execute(select(*_totals(entries)).where(mine)).one()
+    return Used(*row)
 
 
 def images_booked(scope: Scope, subject: str) -> int:
@@ -298,40 +323,65 @@ def newest(scope: Scope, count: int) -> list[Entry]:
     return [Entry(**{f.name: getattr(row, f.name) for f in fields(Entry)}) for row in rows]
 
 
-def sums(scope: Scope, *, since: int = 0, until: int = 999912, by: Sequence[By] = BYS) -> list[Sum]:
-    """What the months since ≤ month < until hold, by month, kind, currency and `by`."""
+def sums(
+    scope: Scope,
+    months: tuple[int, int] = EVER,
+    *,
+    by: Sequence[By] = BYS,
+    kinds: Sequence[Kind] = KINDS,
+    each_month: bool = True,
+) -> list[Sum]:
+    """What the months first ≤ month < last hold, by month, kind, currency and `by`.
+
+    Without `each_month` they are one, called `first`.
+    """
     table = ledger_months
-    keys = [table.c[name] for name in ("month", "kind", "currency", *by)]
-    mine = (table.c.tenant == scope.tenant) & (table.c.month >= since) & (table.c.month < until)
-    query = select(*keys, func.sum(table.c.entries).label("entries"), *totals(table)).where(mine)
+    month = table.c.month if each_month else literal(months[0]).label("month")
+    keys = [month, table.c.kind, *(table.c[name] for name in by), table.c.currency]
+    mine = and_(table.c.tenant == scope.tenant, within(table, months))
+    if set(kinds) != set(KINDS):
+        mine &= table.c.kind.in_(kinds)
+    groups = keys if each_month else keys[1:]
+    query = select(*sum_columns(table, keys)).where(mine).group_by(*groups).order_by(*groups)
     with scope.read() as connection:
-        rows = connection.execute(query.group_by(*keys).order_by(*keys)).all()
-    return [sum_of(row) for row in rows]
+        return [sum_of(row, by) for row in connection.execute(query)]
 
 
-def totals(table: Table) -> list[Any]:
-    """The sum of every amount in a group of rows."""
-    summed = [func.coalesce(func.sum(table.c[name]), literal(0)).label(name) for name in _SUMMED]
-    return [*summed, func.coalesce(func.max(table.c.peak_mb), literal(0.0)).label("peak_mb")]
+def within(table: Table, months: tuple[int, int]) -> ColumnElement[bool]:
+    return and_(table.c.month >= months[0], table.c.month < months[1])
 
 
-def used_of(row: Any) -> Used:
-    plain: dict[str, Any] = {f.name: getattr(row, f.name) for f in fields(Used)}
-    for name in ("bytes_stored", "bytes_read", "images", "labels"):
-        plain[name] = int(plain[name])  # PostgreSQL sums whole numbers to decimals
-    plain["amount"] = plain["amount"] or ZERO
-    return Used(**plain)
+def sum_columns(table: Table, keys: Sequence[Any]) -> list[Any]:
+    """What `sum_of` reads: month, kind, …, currency, entries, then the fields of `Used`."""
+    return [*keys, cast(func.sum(table.c.entries), BigInteger), *_totals(table)]
 
 
-def sum_of(row: Any) -> Sum:
-    """A row of a query that may have left out dataset, fleet or sector."""
+def sum_of(row: Any, by: Sequence[By]) -> Sum:
+    """A row of `sum_columns`, whose keys are month, kind, those of `by`, currency."""
+    month, kind, *rest = row
+    names = dict(zip(by, rest, strict=False))
+    currency, entries, *used = rest[len(by) :]
     return Sum(
-        month=row.month,
-        kind=row.kind,
-        dataset=getattr(row, "dataset", ""),
-        fleet=getattr(row, "fleet", ""),
-        sector=getattr(row, "sector", ""),
-        currency=row.currency,
-        entries=int(row.entries),
-        used=used_of(row),
+        month=month,
+        kind=kind,
+        dataset=names.get("dataset", ""),
+        fleet=names.get("fleet", ""),
+        sector=names.get("sector", ""),
+        currency=currency,
+        entries=entries,
+        used=Used(*used),
     )
+
+
+def _totals(table: Table) -> list[Any]:
+    """The sum of each amount in a group of rows, in the order of `Used`."""
+    return [_total(table.c[f.name]) for f in fields(Used)]
+
+
+def _total(column: Column[Any]) -> Any:
+    if column.name == "peak_mb":
+        return func.coalesce(func.max(column), literal(0.0)).label(column.name)
+    total = func.coalesce(func.sum(column), literal(0))
+    if isinstance(column.type, BigInteger):
+        total = cast(total, BigInteger)  # PostgreSQL sums whole numbers to decimals
+    return total.label(column.name)

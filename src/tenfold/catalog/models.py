@@ -1,23 +1,26 @@
 """Models: judged heads with their verdicts; and makes: what was asked and which model answers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, or_, select
+from sqlalchemy import Connection, Select, delete, func, insert, select, update
 
 from tenfold.catalog import questions
+from tenfold.catalog.questions import Spent
 from tenfold.catalog.scope import Scope
 from tenfold.catalog.tables import looks, makes, models
+from tenfold.catalog.tables import questions as asked
 from tenfold.errors import Conflict, NotFound
+
+CHUNK = 500
 
 
 @dataclass(frozen=True, slots=True)
-class PackRef:
-    """Where a packed head lies."""
+class Stretch:
+    """Bytes within a pack."""
 
-    pack: str
     offset: int
     length: int
     digest: str
@@ -27,38 +30,37 @@ class PackRef:
 class Model:
     id: str
     task: str
+    fleet: str
+    sector: str
     kind: str
     dataset: str
     snapshot: str
+    make_id: str
+    """The make that made it first."""
     rung: str
+    estimate: float | None
+    """What it promised on fit and calibrate alone."""
     status: str
     verdict: dict[str, Any]
     identity: dict[str, Any]
     """What the id is the fingerprint of."""
-    head: PackRef
-    evidence: str
-    """Digest of the evidence CSV."""
+    pack: str
+    """Blob that holds its bytes among others'."""
+    head: Stretch
+    evidence: Stretch
+    roster: str
+    """Blob that says who the evidence is about."""
     seconds: dict[str, float]
+    question_id: int = 0
     created_at: datetime | None = None
     created_by: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """A judging about to be recorded, with what its number was computed from."""
-
-    key: str
-    judge: frozenset[str]
-    fit: frozenset[str]
-    joined: tuple[int, ...]
-    """Question rows the judge samples connect to."""
-    number: int
 
 
 @dataclass(frozen=True, slots=True)
 class Make:
     id: str
     task: str
+    fleet: str
     dataset: str
     snapshot: str
     spec: str
@@ -69,54 +71,106 @@ class Make:
     created_by: str = ""
 
 
-def register(scope: Scope, model: Model, *, look: Look) -> None:
-    """Record a model, its verdict and its look in one transaction; twice is once.
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """Models of one question, in the order of their looks, about to be recorded together."""
+
+    key: str
+    """What is decided."""
+    samples: frozenset[str]
+    """Everyone who can answer; lineages that used one of them are joined."""
+    first_look: int
+    """What the looks' numbers were counted from."""
+    judge: frozenset[str]
+    fit: frozenset[str]
+    """Samples that fitted or calibrated any of the models."""
+    models: tuple[Model, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A model's lineage: what it decides, who decided it before, and what it came from."""
+
+    model: Model
+    looks: int
+    """Looks at the question, by all models."""
+    makes: tuple[Make, ...]
+    """Tasks that this model answers."""
+    relatives: tuple[tuple[str, str, str], ...]
+    """(id, task, status) of other models of the question, newest first."""
+
+
+MOST_RELATIVES = 50
+
+
+def register(connection: Connection, scope: Scope, judging: Judging) -> None:
+    """Record models, verdicts and looks inside the transaction that also holds their makes.
 
     Raises:
-        Conflict: somebody else looked meanwhile, so the number of this look is stale.
+        Conflict: somebody else looked meanwhile, or a sample would both fit and judge.
     """
-    with scope.write() as connection:
-        same = (models.c.tenant == scope.tenant) & (models.c.id == model.id)
-        if connection.execute(select(models.c.id).where(same)).first():
-            return
-        lineages = questions.spent_in(connection, scope, look.key)
-        joined = [s for s in lineages if s.question_id in look.joined]
-        if 1 + sum(s.looks for s in joined) != look.number or any(
-            s.judge & look.judge for s in lineages if s not in joined
-        ):
-            raise Conflict(
-                f"look {look.number} at this question was taken meanwhile.",
-                hint="Run the same command again.",
-            )
-        question_id = questions.merge(
-            connection, scope, look.key, joined=joined, judge=look.judge, fit=look.fit
-        )
-        stamp = {"tenant": scope.tenant, "created_at": scope.now(), "created_by": scope.actor}
-        connection.execute(
-            insert(looks),
+    spent = questions.spent_in(connection, scope, judging.key)
+    joined = [one for one in spent if judging.samples & (one.judge | one.fit)]
+    _check_nothing_changed(judging, joined)
+    first = judging.models[0]
+    question_id = questions.merge(
+        connection,
+        scope,
+        questions.Asked(judging.key, first.fleet, first.sector),
+        joined=joined,
+        judge=judging.judge,
+        fit=judging.fit,
+    )
+    now = scope.now()
+    numbered = enumerate(judging.models, judging.first_look)
+    connection.execute(
+        insert(looks),
+        [
             {
                 "question_id": question_id,
-                "number": look.number,
+                "number": number,
                 "model_id": model.id,
-                "at": stamp["created_at"],
+                "at": now,
                 "actor": scope.actor,
-            },
-        )
-        plain = {f.name: getattr(model, f.name) for f in fields(model) if f.name != "head"}
-        head = {
-            "pack": model.head.pack,
-            "pack_offset": model.head.offset,
-            "pack_length": model.head.length,
-            "digest": model.head.digest,
-        }
-        connection.execute(insert(models), plain | head | stamp | {"question_id": question_id})
+            }
+            for number, model in numbered
+        ],
+    )
+    stamp = {
+        "tenant": scope.tenant,
+        "created_at": now,
+        "created_by": scope.actor,
+        "question_id": question_id,
+    }
+    connection.execute(insert(models), [_row(model) | stamp for model in judging.models])
+    if any(model.status == "accepted" for model in judging.models):
+        first_time = (asked.c.id == question_id) & asked.c.accepted_at.is_(None)
+        connection.execute(update(asked).where(first_time).values(accepted_at=now))
+
+
+def put_makes(connection: Connection, scope: Scope, made: Sequence[Make]) -> None:
+    """Record what tasks came to; the same task on the same snapshot replaces its record."""
+    if not made:
+        return
+    same = (makes.c.tenant == scope.tenant) & makes.c.id.in_([one.id for one in made])
+    connection.execute(delete(makes).where(same))
+    stamp = {"tenant": scope.tenant, "created_at": scope.now(), "created_by": scope.actor}
+    rows = [{f.name: getattr(one, f.name) for f in fields(one)} | stamp for one in made]
+    connection.execute(insert(makes), rows)
 
 
 def find(scope: Scope, model_id: str) -> Model | None:
-    query = select(models).where(models.c.tenant == scope.tenant, models.c.id == model_id)
+    return find_all(scope, [model_id]).get(model_id)
+
+
+def find_all(scope: Scope, model_ids: Iterable[str]) -> dict[str, Model]:
+    """Those of the models that exist, by id."""
+    found: dict[str, Model] = {}
     with scope.read() as connection:
-        row = connection.execute(query).first()
-    return _model(row) if row else None
+        for chunk in _chunks(model_ids):
+            query = _mine(scope).where(models.c.id.in_(chunk))
+            found |= {row.id: _model(row) for row in connection.execute(query)}
+    return found
 
 
 def get(scope: Scope, name: str) -> Model:
@@ -127,24 +181,95 @@ def get(scope: Scope, name: str) -> Model:
         Conflict: several ids begin so.
     """
     made = make_of(scope, name)
-    if made:
-        model = find(scope, made.model_id)
-        if model:
-            return model
-    starts = models.c.id.startswith(name, autoescape=True) if len(name) >= 6 else None
-    chosen = models.c.task == name if starts is None else or_(models.c.task == name, starts)
-    query = select(models).where(models.c.tenant == scope.tenant, chosen)
+    model = find(scope, made.model_id) if made else None
+    if model:
+        return model
+    newest = _mine(scope).where(models.c.task == name).order_by(models.c.created_at.desc()).limit(1)
     with scope.read() as connection:
-        rows = connection.execute(query.order_by(models.c.created_at.desc())).all()
+        row = connection.execute(newest).first()
+        if row is not None:
+            return _model(row)
+        begun = (models.c.id >= name) & (models.c.id < name + "g")  # ids are hexadecimal
+        rows = connection.execute(_mine(scope).where(begun).limit(2)).all() if len(name) > 5 else []
     if not rows:
         raise NotFound(f"no model {name!r}.", hint="`tenfold ls` lists models and datasets.")
-    if rows[0].task != name and len(rows) > 1:
-        raise Conflict(f"{len(rows)} model ids begin with {name!r}.", hint="Give more digits.")
+    if len(rows) > 1:
+        raise Conflict(f"several model ids begin with {name!r}.", hint="Give more digits.")
     return _model(rows[0])
 
 
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What to look for; what is empty matches everything."""
+
+    text: str = ""
+    """Part of the task's name."""
+    dataset: str = ""
+    fleet: str = ""
+    kind: str = ""
+    status: str = ""
+    limit: int = 50
+    after: str = ""
+    """Task name to go on behind."""
+
+
+def search(scope: Scope, sought: Search) -> list[Model]:
+    """Models in the order of their tasks' names, `limit` at most."""
+    chosen = select(models.c.id).where(models.c.tenant == scope.tenant)
+    for name in ("dataset", "fleet", "kind", "status"):
+        wanted = getattr(sought, name)
+        chosen = chosen.where(models.c[name] == wanted) if wanted else chosen
+    if sought.text:
+        chosen = chosen.where(models.c.task.contains(sought.text, autoescape=True))
+    chosen = chosen.where(models.c.task > sought.after).order_by(models.c.task).limit(sought.limit)
+    query = _mine(scope).where(models.c.id.in_(chosen.scalar_subquery()))
+    with scope.read() as connection:
+        rows = connection.execute(query.order_by(models.c.task, models.c.created_at))
+        return [_model(row) for row in rows]
+
+
+def count(scope: Scope) -> dict[str, int]:
+    """Models by status."""
+    query = select(models.c.status, func.count()).where(models.c.tenant == scope.tenant)
+    with scope.read() as connection:
+        return {row[0]: row[1] for row in connection.execute(query.group_by(models.c.status))}
+
+
+def latest_accepted(scope: Scope, question_id: int) -> Model | None:
+    """The newest accepted model that answers a question."""
+    query = _mine(scope).where(models.c.question_id == question_id, models.c.status == "accepted")
+    with scope.read() as connection:
+        row = connection.execute(query.order_by(models.c.created_at.desc()).limit(1)).first()
+    return _model(row) if row else None
+
+
+def lineage_of(scope: Scope, model_id: str) -> Family:
+    """Where a model comes from and whom it is related to.
+
+    Raises:
+        NotFound: there is no such model.
+    """
+    model = find(scope, model_id)
+    if model is None:
+        raise NotFound(f"no model {model_id[:12]}….", hint="`tenfold ls` lists models.")
+    related = models.c.question_id == model.question_id
+    others = select(models.c.id, models.c.task, models.c.status).where(
+        related, models.c.tenant == scope.tenant, models.c.id != model_id
+    )
+    answered = select(makes).where(makes.c.tenant == scope.tenant, makes.c.model_id == model_id)
+    taken = select(func.count()).where(looks.c.question_id == model.question_id)
+    with scope.read() as connection:
+        newest = others.order_by(models.c.created_at.desc()).limit(MOST_RELATIVES)
+        return Family(
+            model=model,
+            looks=connection.execute(taken).scalar_one(),
+            makes=tuple(_make(row) for row in connection.execute(answered)),
+            relatives=tuple((r.id, r.task, r.status) for r in connection.execute(newest)),
+        )
+
+
 def everything(scope: Scope, *, dataset: str | None = None) -> list[Model]:
-    query = select(models).where(models.c.tenant == scope.tenant)
+    query = _mine(scope)
     if dataset is not None:
         query = query.where(models.c.dataset == dataset)
     with scope.read() as connection:
@@ -152,37 +277,48 @@ def everything(scope: Scope, *, dataset: str | None = None) -> list[Model]:
     return [_model(row) for row in rows]
 
 
-def drop(scope: Scope, model_ids: Sequence[str]) -> None:
-    """Remove models and the makes that chose them; what was spent on judging stays spent."""
-    with scope.write() as connection:
-        for model_id in model_ids:
-            for table, column in ((makes, makes.c.model_id), (models, models.c.id)):
-                mine = (table.c.tenant == scope.tenant) & (column == model_id)
-                connection.execute(delete(table).where(mine))
+def drop(scope: Scope, model_ids: Sequence[str]) -> list[str]:
+    """Remove models and the makes that chose them; what was spent on judging stays spent.
 
-
-def put_make(scope: Scope, make: Make) -> None:
-    """Record what a task came to; the same task on the same snapshot replaces its record."""
+    Returns the blobs (packs, rosters) that no model needs any more.
+    """
+    needed = (models.c.pack, models.c.roster)
     with scope.write() as connection:
-        same = (makes.c.tenant == scope.tenant) & (makes.c.id == make.id)
-        connection.execute(delete(makes).where(same))
-        stamp = {"tenant": scope.tenant, "created_at": scope.now(), "created_by": scope.actor}
-        values = {f.name: getattr(make, f.name) for f in fields(make)}
-        connection.execute(insert(makes), values | stamp)
+        touched: set[str] = set()
+        for chunk in _chunks(model_ids):
+            mine = (models.c.tenant == scope.tenant) & models.c.id.in_(chunk)
+            for row in connection.execute(select(*needed).where(mine)):
+                touched |= set(row)
+            chosen = (makes.c.tenant == scope.tenant) & makes.c.model_id.in_(chunk)
+            connection.execute(delete(makes).where(chosen))
+            connection.execute(delete(models).where(mine))
+        for chunk in _chunks(sorted(touched)):  # another tenant may hold the same bytes
+            for column in needed:
+                touched -= set(
+                    connection.execute(select(column).where(column.in_(chunk))).scalars()
+                )
+    return sorted(touched)
 
 
 def find_make(scope: Scope, make_id: str) -> Make | None:
-    query = select(makes).where(makes.c.tenant == scope.tenant, makes.c.id == make_id)
+    return find_makes(scope, [make_id]).get(make_id)
+
+
+def find_makes(scope: Scope, make_ids: Iterable[str]) -> dict[str, Make]:
+    """Those of the makes that exist, by id."""
+    found: dict[str, Make] = {}
     with scope.read() as connection:
-        row = connection.execute(query).first()
-    return _make(row) if row else None
+        for chunk in _chunks(make_ids):
+            query = select(makes).where(makes.c.tenant == scope.tenant, makes.c.id.in_(chunk))
+            found |= {row.id: _make(row) for row in connection.execute(query)}
+    return found
 
 
 def make_of(scope: Scope, task: str) -> Make | None:
     """The newest make of that task."""
     query = select(makes).where(makes.c.tenant == scope.tenant, makes.c.task == task)
     with scope.read() as connection:
-        row = connection.execute(query.order_by(makes.c.created_at.desc())).first()
+        row = connection.execute(query.order_by(makes.c.created_at.desc()).limit(1)).first()
     return _make(row) if row else None
 
 
@@ -194,10 +330,48 @@ def makes_of(scope: Scope, *, dataset: str | None = None) -> list[Make]:
         return [_make(row) for row in connection.execute(query.order_by(makes.c.task))]
 
 
-def _make(row: Any) -> Make:
-    return Make(**{f.name: getattr(row, f.name) for f in fields(Make)})
+def _check_nothing_changed(judging: Judging, joined: Sequence[Spent]) -> None:
+    taken = sum(one.looks for one in joined)
+    fitted = frozenset[str]().union(*(one.fit for one in joined))
+    judged = frozenset[str]().union(*(one.judge for one in joined))
+    if 1 + taken != judging.first_look:
+        raise Conflict(
+            f"look {judging.first_look} at this question was taken meanwhile.",
+            where=f"task {judging.models[0].task}",
+            hint="Run the same command again.",
+        )
+    if (judging.judge & fitted) - judged or judging.fit & judged:
+        raise Conflict(
+            "a sample that fitted would judge, or one that judged would fit.",
+            where=f"task {judging.models[0].task}",
+            hint="Run the same command again.",
+        )
+
+
+def _mine(scope: Scope) -> Select[Any]:
+    return select(models).where(models.c.tenant == scope.tenant)
+
+
+def _chunks(ids: Iterable[str]) -> list[list[str]]:
+    ordered = list(dict.fromkeys(ids))
+    return [ordered[start : start + CHUNK] for start in range(0, len(ordered), CHUNK)]
+
+
+def _row(model: Model) -> dict[str, Any]:
+    plain = {f.name: getattr(model, f.name) for f in fields(model)}
+    for part in ("head", "evidence"):
+        stretch = plain.pop(part)
+        plain |= {f"{part}_{f.name}": getattr(stretch, f.name) for f in fields(stretch)}
+    return plain
 
 
 def _model(row: Any) -> Model:
-    plain = {f.name: getattr(row, f.name) for f in fields(Model) if f.name != "head"}
-    return Model(**plain, head=PackRef(row.pack, row.pack_offset, row.pack_length, row.digest))
+    plain: dict[str, Any] = {f.name: getattr(row, f.name, None) for f in fields(Model)}
+    for part in ("head", "evidence"):
+        names = {f.name: getattr(row, f"{part}_{f.name}") for f in fields(Stretch)}
+        plain[part] = Stretch(**names)
+    return Model(**plain)
+
+
+def _make(row: Any) -> Make:
+    return Make(**{f.name: getattr(row, f.name) for f in fields(Make)})

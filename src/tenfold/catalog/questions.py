@@ -4,12 +4,21 @@ What is spent stays spent: forgetting a dataset or a model leaves these rows (di
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from tenfold.catalog.scope import Scope
 from tenfold.catalog.tables import looks, models, questions, roles
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question, and who asked it first."""
+
+    key: str
+    fleet: str = ""
+    sector: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +66,7 @@ def _spent(connection: Connection, scope: Scope, key: str) -> list[Spent]:
 def merge(
     connection: Connection,
     scope: Scope,
-    key: str,
+    asked: Asked,
     *,
     joined: Sequence[Spent],
     judge: frozenset[str],
@@ -67,10 +76,11 @@ def merge(
     if joined:
         keep = joined[0].question_id
     else:
-        values = {"tenant": scope.tenant, "key": key}
+        values = {"tenant": scope.tenant, **asdict(asked)}
         keep = connection.execute(insert(questions).returning(questions.c.id), values).scalar_one()
     for other in joined[1:]:
         old = other.question_id
+        _take_over_acceptance(connection, keep, old)
         for table in (looks, models):
             connection.execute(
                 update(table).where(table.c.question_id == old).values(question_id=keep)
@@ -87,3 +97,13 @@ def merge(
     if rows:
         connection.execute(insert(roles), rows)
     return keep
+
+
+def _take_over_acceptance(connection: Connection, keep: int, old: int) -> None:
+    """Two questions that turn out to be one were first accepted when either was."""
+    dates = select(func.min(questions.c.accepted_at)).where(questions.c.id.in_([keep, old]))
+    first = connection.execute(dates).scalar()
+    if first is not None:
+        connection.execute(
+            update(questions).where(questions.c.id == keep).values(accepted_at=first)
+        )

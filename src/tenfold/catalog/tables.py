@@ -20,6 +20,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 
 metadata = MetaData(
@@ -173,6 +174,7 @@ models = Table(
     Column("question_id", ForeignKey("questions.id"), nullable=False),
     Column("make_id", DIGEST, nullable=False),  # the make that made it first
     Column("rung", String(100), nullable=False),
+    Column("estimate", Float),  # on fit and calibrate alone
     Column("status", String(20), nullable=False),
     Column("verdict", JSON, nullable=False),
     Column("identity", JSON, nullable=False),
@@ -262,6 +264,13 @@ entries = Table(  # the ledger: never changed, never removed
     Column("currency", String(10), nullable=False),
     UniqueConstraint("tenant", "run", "kind", "subject"),
     Index(None, "tenant", "at"),
+    Index(
+        "ix_entries_embedded",
+        "tenant",
+        "subject",
+        sqlite_where=text("kind = 'embed'"),
+        postgresql_where=text("kind = 'embed'"),
+    ),
 )
 
 ledger_months = Table(  # rollup of entries

@@ -1,14 +1,15 @@
 """Which samples a question is about, and what each one's right answer is."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Bool, Float32
 
 from tenfold.catalog.datasets import Item
 from tenfold.errors import DataError
+from tenfold.factory.groups import Groups
 from tenfold.formats.row import is_good
 from tenfold.specs.task import TaskSpec
 
@@ -38,6 +39,22 @@ class Cohort:
     @cached_property
     def samples(self) -> tuple[str, ...]:
         return tuple(item.sha256 for item in self.items)
+
+    @cached_property
+    def groups(self) -> Groups:
+        """Which samples stay together."""
+        return Groups.among(self.items, self.targets)
+
+    @cached_property
+    def place(self) -> dict[str, int]:
+        """Of each sample, by its digest."""
+        return {sample: i for i, sample in enumerate(self.samples)}
+
+    def mask(self, samples: Collection[str]) -> Bool[np.ndarray, " n"]:
+        """Which of the cohort are among `samples`."""
+        found = np.zeros(len(self.items), bool)
+        found[[self.place[sample] for sample in samples if sample in self.place]] = True
+        return found
 
     @cached_property
     def truth(self) -> tuple[str, ...]:

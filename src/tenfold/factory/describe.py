@@ -119,7 +119,7 @@ def _dataset(workspace: Workspace, name: str) -> DescribedDataset:
 
 
 def _model(workspace: Workspace, model: Model) -> DescribedModel:
-    package = packages.of_model(workspace.packs_folder, model)
+    package = packages.of_model(workspace.blobs, model)
     make = models.make_of(workspace.scope, model.task)
     return DescribedModel(
         model=model,

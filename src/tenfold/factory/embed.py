@@ -20,9 +20,8 @@ from tenfold.features import FeatureStore, FeatureWriter
 from tenfold.formats.pixels import decode
 from tenfold.trunks import Trunk
 from tenfold.trunks.canvas import Box, Canvas, canvas, turned
-from tenfold.trunks.graph import map_name
 from tenfold.trunks.runtimes import Compiled, Pending, compile_trunk
-from tenfold.values import FeatureSpace, MapBatch, Progress
+from tenfold.values import FeatureSpace, Progress
 
 Sample = tuple[str, Callable[[], bytes]]
 """SHA-256 of a picture's bytes, and how to read them."""
@@ -87,26 +86,6 @@ def embed(
             _store(*waiting.popleft(), writers, failed)
     images = len(todo) - len({sample for sample, _ in failed})
     return EmbedReport(images, time.perf_counter() - began, failed)
-
-
-def map_batches(
-    store: FeatureStore,
-    space: FeatureSpace,
-    strides: Iterable[int],
-    samples: Sequence[str],
-    *,
-    size: int = 16,
-) -> Iterator[MapBatch]:
-    """Embedded samples as anomaly heads read them; memory does not grow with the samples."""
-    names = {stride: map_name(stride) for stride in strides}
-    outputs = (*names.values(), "content_xyxy", "pooled", "vitals")
-    for arrays in store.batches(space, outputs, samples, size=size):
-        yield MapBatch(
-            maps={stride: arrays[name] for stride, name in names.items()},
-            content_xyxy=arrays["content_xyxy"],
-            pooled=arrays["pooled"],
-            vitals=arrays["vitals"],
-        )
 
 
 def _todo(

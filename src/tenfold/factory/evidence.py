@@ -4,13 +4,26 @@ import csv
 import inspect
 import io
 import shlex
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from jaxtyping import Bool, Float32
+from safetensors.numpy import load as load_arrays
+from safetensors.numpy import save as save_arrays
+
+from tenfold import packages
+from tenfold.blobs import Blobs
+from tenfold.catalog.models import Model
 from tenfold.errors import DataError
 from tenfold.factory import recompute
 from tenfold.factory.judge import Bound, Verdict
+from tenfold.factory.roster import Roster, rows_of
+from tenfold.factory.splits import ROLES, Codes
+from tenfold.runtime import UNFIT, hits, in_words
 
+COMPRESSION = 1
 COLUMNS = ("sample", "path", "split", "group", "label", "decision")
 
 
@@ -38,6 +51,54 @@ def write(rows: Iterable[EvidenceRow], *, score_names: Sequence[str]) -> str:
         plain = [getattr(row, name) for name in COLUMNS]
         table.writerow([*plain, *(repr(float(score)) for score in row.scores)])
     return text.getvalue()
+
+
+def pack(
+    roles: Codes,
+    scores: Float32[np.ndarray, "rows scores"],
+    unfit: Bool[np.ndarray, " rows"],
+) -> bytes:
+    """Evidence as it is kept: who it is about stands in the roster, what is decided in the package.
+
+    Rows are those of calibrate, then those of judge.
+    """
+    arrays = {"roles": roles, "scores": np.ascontiguousarray(scores), "unfit": unfit}
+    return zlib.compress(save_arrays(arrays), COMPRESSION)
+
+
+def of_model(blobs: Blobs, model: Model) -> str:
+    """The evidence of a registered model, as CSV.
+
+    Raises:
+        NotFound: a blob is gone.
+        IntegrityError: its bytes are no longer what was written.
+    """
+    manifest = packages.of_model(blobs, model).manifest
+    roster = Roster.load(blobs.get(model.roster))
+    arrays = arrays_of(blobs, model)
+    rows = rows_of(arrays["roles"], "calibrate", "judge")
+    said = hits(manifest, arrays["scores"])
+    table = [
+        EvidenceRow(
+            sample=roster.samples[row],
+            path=roster.paths[row],
+            split=str(ROLES[arrays["roles"][row]]),
+            group=roster.groups[row],
+            label=roster.truth[row],
+            decision=UNFIT if is_unfit else in_words(manifest, hit),
+            scores=tuple(float(score) for score in scores),
+        )
+        for row, scores, hit, is_unfit in zip(
+            rows, arrays["scores"], said, arrays["unfit"], strict=True
+        )
+    ]
+    names = ["anomaly"] if manifest.kind == "anomaly" else roster.classes
+    return write(table, score_names=names)
+
+
+def arrays_of(blobs: Blobs, model: Model) -> dict[str, np.ndarray]:
+    """`roles`, `scores` and `unfit`: what `pack` was given."""
+    return load_arrays(zlib.decompress(packages.read_stretch(blobs, model.pack, model.evidence)))
 
 
 def read(text: str) -> list[EvidenceRow]:

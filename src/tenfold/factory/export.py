@@ -12,6 +12,7 @@ from tenfold import packages
 from tenfold.atomic import write_bytes
 from tenfold.catalog import models
 from tenfold.errors import IntegrityError, Unsupported
+from tenfold.factory import evidence
 from tenfold.factory.evidence import arithmetic
 from tenfold.factory.judge import Verdict
 from tenfold.factory.onnx_export import whole_graph
@@ -117,7 +118,7 @@ def evidence_of(workspace: Workspace, name: str) -> tuple[str, str]:
     manifest = package_of(workspace, model.id).manifest
     is_binary = bool(manifest.thresholds) and not manifest.multi_label
     good = manifest.classes[0] if is_binary else None
-    text = workspace.blobs.get(model.evidence).decode()
+    text = evidence.of_model(workspace.blobs, model)
     return text, arithmetic(Verdict.from_json(model.verdict), good=good)
 
 

@@ -2,29 +2,34 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from tenfold.catalog import models
 from tenfold.errors import TenfoldError
 from tenfold.factory import feed
-from tenfold.factory.judge import Verdict, withstand_fdr
-from tenfold.factory.ladder import rungs_for
-from tenfold.factory.make import Made, make
-from tenfold.factory.plan import Plan, plan
-from tenfold.factory.register import expected_false
+from tenfold.factory.job import Fault
+from tenfold.factory.judge import Verdict, expected_false_acceptances, withstand_fdr
+from tenfold.factory.ladder import LADDERS
+from tenfold.factory.make import HERE, Workers, floor_for
+from tenfold.factory.plan import Order, Plan, order, plan_of
+from tenfold.factory.produce import Floor, produce
+from tenfold.factory.recording import Made
 from tenfold.factory.shortfall import Shortfall, failed, ranked, shortfall
 from tenfold.factory.stock import Stock
 from tenfold.specs import fleet as fleets
 from tenfold.specs.fleet import FleetSpec
 from tenfold.specs.task import TaskSpec
 from tenfold.specs.yaml_file import keys_of, text_of
-from tenfold.values import Progress
+from tenfold.values import Kind, Progress
 from tenfold.workspace import Workspace
 
+AT_ONCE = 500
+"""Tasks that are looked up together."""
+Live = Callable[[Mapping[str, int]], None]
 SECONDS_A_HEAD = {"classify": 0.3, "anomaly": 5.0}
 """Rough guesses for a first rung."""
 BYTES_A_HEAD = {"classify": 30_000, "anomaly": 1_200_000}
@@ -80,6 +85,8 @@ class FleetMade:
     expected_false: float
     """Models accepted by chance, at most: the alpha of all looks taken for these tasks."""
     seconds: float
+    seconds_by_stage: dict[str, float]
+    """CPU seconds: fit, judge and package of all workers; plan, embed and catalog of the driver."""
     fdr: float | None = None
 
     @property
@@ -91,15 +98,19 @@ class FleetMade:
         return len({o.question for o in self.outcomes if o.question})
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Tally:
-    outcomes: list[Outcome] = field(default_factory=list[Outcome])
-    verdicts: dict[int, Verdict] = field(default_factory=dict[int, Verdict])
-    """By place in `outcomes`."""
+    """Outcomes by task, and what is kept of each."""
+
+    outcomes: dict[str, Outcome] = field(default_factory=dict[str, Outcome])
+    verdicts: dict[str, Verdict] = field(default_factory=dict[str, Verdict])
+    """Of the accepted."""
     shortfalls: list[Shortfall] = field(default_factory=list[Shortfall])
-    climbs: list[tuple[dict[str, Any], ...]] = field(
-        default_factory=list[tuple[dict[str, Any], ...]]
-    )
+    climbs: list[list[dict[str, Any]]] = field(default_factory=list[list[dict[str, Any]]])
+    """What took looks: models and their alpha."""
+    counts: Counter[str] = field(default_factory=Counter[str])
+    worked: int = 0
+    """Tasks that were not found."""
 
 
 def is_fleet(path: str) -> bool:
@@ -107,7 +118,7 @@ def is_fleet(path: str) -> bool:
     return path.endswith((".yaml", ".yml")) and "fleet" in keys_of(text_of(Path(path).expanduser()))
 
 
-def survey(workspace: Workspace, path: str) -> Survey:
+def survey(workspace: Workspace, path: str, *, progress: Progress | None = None) -> Survey:
     """What `make_fleet` would do, from what, and about how long it would take.
 
     Raises:
@@ -116,40 +127,25 @@ def survey(workspace: Workspace, path: str) -> Survey:
     """
     stock = Stock.of(workspace)
     spec, tasks = opened(stock, path)
-    impossible: list[tuple[str, str]] = []
-    questions: set[tuple[str, str]] = set()
-    asked: dict[str, set[str]] = {}
-    missing: set[tuple[str, str]] = set()
-    found = 0
-    seconds, size = 0.0, 0
-    for task, planned in _planned(stock, tasks):
-        if isinstance(planned, TenfoldError):
-            impossible.append((task.task, str(planned)))
-            continue
-        questions.add((task.dataset, planned.question_key))
-        asked.setdefault(task.dataset, set()).update(planned.cohort.samples)
-        missing |= set(_lacking(stock, planned))
-        known = models.find_make(workspace.scope, planned.id) is not None
-        found += known
-        if not known:
-            seconds += SECONDS_A_HEAD[task.kind]
-            size += BYTES_A_HEAD[task.kind]
-    rate = float(workspace.machine().get("images_per_second", 50.0))
-    return Survey(
-        fleet=spec.fleet,
-        tasks=len(tasks),
-        found=found,
-        impossible=tuple(impossible),
-        questions=len(questions),
-        datasets={name: len(samples) for name, samples in sorted(asked.items())},
-        images=len(missing),
-        seconds=seconds + len(missing) / rate,
-        bytes=size,
-    )
+    surveying = _Surveying(stock)
+    for done, some in enumerate(_some(tasks, AT_ONCE)):
+        surveying.look_at(some)
+        if progress:
+            progress("survey", min((done + 1) * AT_ONCE, len(tasks)), len(tasks))
+    return surveying.result(spec.fleet, len(tasks))
 
 
-def make_fleet(workspace: Workspace, path: str, *, progress: Progress | None = None) -> FleetMade:
+def make_fleet(
+    workspace: Workspace,
+    path: str,
+    *,
+    workers: Workers = HERE,
+    progress: Progress | None = None,
+    live: Live | None = None,
+) -> FleetMade:
     """Make every task; one that fails is told and stops no other. Run again, it goes on.
+
+    `live` hears the counts by outcome while they grow.
 
     Raises:
         SpecError: the fleet file is wrong; names file and line.
@@ -159,20 +155,35 @@ def make_fleet(workspace: Workspace, path: str, *, progress: Progress | None = N
     stock = Stock.of(workspace)
     spec, tasks = opened(stock, path)
     tally = _Tally()
-    for done, (task, planned) in enumerate(_planned(stock, tasks)):
-        if _is_spent(spec, tally.outcomes, time.perf_counter() - began):
-            tally.outcomes.append(Outcome(task.task, "left out"))
-        else:
-            _take(stock, tally, task, planned)
-        if progress:
-            progress("fleet", done + 1, len(tasks))
-    outcomes = _with_fdr(tally, spec.fdr)
+    with floor_for(
+        workspace, tasks=len(tasks), workers=workers, fleet=spec.fleet, progress=progress
+    ) as floor:
+        stopping = partial(_is_spent, spec, tally, began)
+        floor = replace(floor, stock=stock, is_spent=stopping)
+        for outcome in produce(floor, _ordered(stock, tasks, tally)):
+            _take(stock, tally, outcome)
+            if progress:
+                progress("models", len(tally.outcomes), len(tasks))
+            if live:
+                live(tally.counts)
+    if progress:
+        progress("models", len(tally.outcomes), len(tasks))
+    return _made(spec, tasks, tally, floor, time.perf_counter() - began)
+
+
+def _made(
+    spec: FleetSpec, tasks: Sequence[TaskSpec], tally: _Tally, floor: Floor, seconds: float
+) -> FleetMade:
+    standing = _with_fdr(tally, spec.fdr)
+    nothing = Outcome("", "left out")
+    outcomes = [standing.get(task.task, replace(nothing, task=task.task)) for task in tasks]
     return FleetMade(
         fleet=spec.fleet,
-        outcomes=outcomes,
+        outcomes=tuple(outcomes),
         shortfalls=ranked(tally.shortfalls),
-        expected_false=expected_false(workspace, tally.climbs),
-        seconds=time.perf_counter() - began,
+        expected_false=expected_false_acceptances(tally.climbs),
+        seconds=seconds,
+        seconds_by_stage={name: round(cpu, 2) for name, cpu in floor.cpu_s.items()},
         fdr=spec.fdr,
     )
 
@@ -190,86 +201,145 @@ def _values_of(stock: Stock, dataset: str, attribute: str | None) -> list[str]:
     return sorted({item.attributes[attribute] for item in items if attribute in item.attributes})
 
 
-def _planned(
-    stock: Stock, tasks: Iterable[TaskSpec]
-) -> Iterator[tuple[TaskSpec, Plan | TenfoldError]]:
-    """One plan at a time: all of a large fleet's would not fit into memory."""
+def _some(tasks: Sequence[TaskSpec], size: int) -> Iterator[Sequence[TaskSpec]]:
+    return (tasks[start : start + size] for start in range(0, len(tasks), size))
+
+
+def _ordered(stock: Stock, tasks: Iterable[TaskSpec], tally: _Tally) -> Iterator[Order]:
+    """An order for each task that has a dataset; the others have failed."""
     for task in tasks:
         try:
-            yield task, plan(stock.workspace, task, stock=stock)
+            yield order(stock, task)
         except TenfoldError as error:
-            yield task, error
+            _fail(tally, task.task, error)
 
 
-def _take(stock: Stock, tally: _Tally, task: TaskSpec, planned: Plan | TenfoldError) -> None:
-    try:
-        if isinstance(planned, TenfoldError):
-            raise planned
-        made = make(stock.workspace, planned, stock=stock)
-    except TenfoldError as error:
-        tally.outcomes.append(Outcome(task.task, "failed"))
-        tally.shortfalls.append(failed(task.task, error))
+def _fail(tally: _Tally, task: str, error: TenfoldError) -> None:
+    tally.outcomes[task] = Outcome(task, "failed")
+    tally.counts["failed"] += 1
+    tally.shortfalls.append(failed(task, error))
+
+
+def _take(stock: Stock, tally: _Tally, outcome: Made | Fault) -> None:
+    if isinstance(outcome, Fault):
+        _fail(tally, outcome.task, outcome.error)
         return
-    tally.climbs.append(made.rungs)
-    if made.verdict.status == "accepted":
-        tally.verdicts[len(tally.outcomes)] = made.verdict
+    model, status = outcome.model, outcome.verdict.status
+    tally.outcomes[outcome.task] = Outcome(
+        task=outcome.task,
+        status=status,
+        question=f"{model.dataset}/{model.identity['question']}",
+        model=model.id,
+        rung=model.rung,
+        was_found=outcome.was_found,
+    )
+    tally.counts[status] += 1
+    tally.worked += not outcome.was_found
+    looks = [{name: rung[name] for name in ("model", "alpha")} for rung in outcome.rungs]
+    tally.climbs.append(looks)
+    if status == "accepted":
+        tally.verdicts[outcome.task] = outcome.verdict
     else:
-        tally.shortfalls.append(_shortfall(stock, planned, made))
-    tally.outcomes.append(_outcome(planned, made))
+        tally.shortfalls.append(_shortfall(outcome))
 
 
-def _outcome(planned: Plan, made: Made) -> Outcome:
-    return Outcome(
-        task=made.task,
-        status=made.verdict.status,
-        question=f"{planned.spec.dataset}/{planned.question_key}",
-        model=made.model.id,
-        rung=made.model.rung,
-        was_found=made.was_found,
+def _shortfall(made: Made) -> Shortfall:
+    tried = {rung["name"] for rung in made.rungs if rung["outcome"] != "over budget"}
+    names = [rung.name for rung in LADDERS[cast("Kind", made.model.kind)]]
+    highest = max((names.index(name) for name in tried if name in names), default=-1)
+    suspects = [
+        s for rung in made.rungs if rung["model"] == made.model.id for s in rung["suspects"]
+    ]
+    return shortfall(
+        made.task, made.verdict, higher_rungs=names[highest + 1 :], suspects=tuple(suspects)
     )
 
 
-def _shortfall(stock: Stock, planned: Plan, made: Made) -> Shortfall:
-    spec = planned.spec
-    tried = {rung["name"] for rung in made.rungs if rung["outcome"] != "over budget"}
-    names = [
-        rung.name
-        for rung in rungs_for(spec.kind, spec.symmetry, multi_label=spec.question.multi_label)
-    ]
-    highest = max((names.index(name) for name in tried if name in names), default=-1)
-    untried = names[highest + 1 :] if spec.trunk is None else []
-    table = stock.workspace.blobs.get(made.model.evidence).decode()
-    return shortfall(made.task, made.verdict, higher_rungs=untried, evidence=table)
-
-
-def _is_spent(spec: FleetSpec, outcomes: Sequence[Outcome], seconds: float) -> bool:
+def _is_spent(spec: FleetSpec, tally: _Tally, began: float) -> bool:
     budget = spec.budget
-    worked = sum(1 for o in outcomes if o.model and not o.was_found)
-    too_late = budget.seconds is not None and seconds > budget.seconds
-    return too_late or (budget.tasks is not None and worked >= budget.tasks)
+    too_late = budget.seconds is not None and time.perf_counter() - began > budget.seconds
+    return too_late or (budget.tasks is not None and tally.worked >= budget.tasks)
 
 
-def _with_fdr(tally: _Tally, fdr: float | None) -> tuple[Outcome, ...]:
+def _with_fdr(tally: _Tally, fdr: float | None) -> dict[str, Outcome]:
     """Accepted models marked by whether they withstand the fleet's false discovery rate."""
     if fdr is None:
-        return tuple(tally.outcomes)
-    judged = sum(1 for o in tally.outcomes if o.model)
+        return tally.outcomes
+    judged = sum(1 for outcome in tally.outcomes.values() if outcome.model)
     holds = withstand_fdr(list(tally.verdicts.values()), fdr=fdr, judged=judged)
-    marked: dict[int, Any] = dict(zip(tally.verdicts, holds, strict=True))
-    return tuple(
-        replace(outcome, holds_fdr=marked.get(place))
-        for place, outcome in enumerate(tally.outcomes)
-    )
+    marked = dict(zip(tally.verdicts, holds, strict=True))
+    return {
+        task: replace(outcome, holds_fdr=marked.get(task))
+        for task, outcome in tally.outcomes.items()
+    }
 
 
-def _lacking(stock: Stock, planned: Plan) -> Iterator[tuple[str, str]]:
-    """(space, sample) that no trunk has seen yet, for the first rung."""
-    rung = planned.rungs[0]
-    for given in planned.inputs(rung):
-        for view in given.views:
-            space = planned.space(given, view)
-            for output in feed.outputs_of(rung):
-                for sample in stock.workspace.features.missing(
-                    space, output, planned.cohort.samples
-                ):
-                    yield space.key, sample
+class _Surveying:
+    """Looks at tasks some at a time; variants of a question cost next to nothing."""
+
+    def __init__(self, stock: Stock) -> None:
+        self.stock = stock
+        self.found = 0
+        self.seconds, self.bytes = 0.0, 0
+        self.impossible: list[tuple[str, str]] = []
+        self.questions: set[tuple[str, str]] = set()
+        self.asked: dict[str, set[str]] = {}
+        self.missing: set[tuple[str, str]] = set()
+        self._planned: dict[object, str] = {}
+        """Why a task cannot be made, by what decides it: the same for all seeds and sizes."""
+
+    def look_at(self, tasks: Sequence[TaskSpec]) -> None:
+        orders: list[Order] = []
+        for task in tasks:
+            try:
+                orders.append(order(self.stock, task))
+            except TenfoldError as error:
+                self.impossible.append((task.task, str(error)))
+        made = models.find_makes(self.stock.workspace.scope, [one.id for one in orders])
+        self.found += len(made)
+        for one in orders:
+            why = self._why_not(one)
+            if why:
+                self.impossible.append((one.spec.task, why))
+            elif one.id not in made:
+                self.seconds += SECONDS_A_HEAD[one.spec.kind]
+                self.bytes += BYTES_A_HEAD[one.spec.kind]
+
+    def _why_not(self, one: Order) -> str:
+        spec = one.spec
+        alike = spec.model_copy(update={"task": "", "seed": 0})
+        key = (one.snapshot.id, alike.model_dump_json())
+        if key not in self._planned:
+            try:
+                plan = plan_of(self.stock, one)
+                self.questions.add((spec.dataset, plan.question_key))
+                self.asked.setdefault(spec.dataset, set()).update(plan.cohort.samples)
+                self.missing |= set(self._lacking(plan))
+                self._planned[key] = ""
+            except TenfoldError as error:
+                self._planned[key] = str(error)
+        return self._planned[key]
+
+    def _lacking(self, plan: Plan) -> Iterator[tuple[str, str]]:
+        """(space, sample) that no trunk has seen yet, for the first rung."""
+        rung, features = plan.rungs[0], self.stock.workspace.features
+        for given in plan.inputs(rung):
+            for view in given.views:
+                space = plan.space(given, view)
+                for output in feed.outputs_of(rung):
+                    for sample in features.missing(space, output, plan.cohort.samples):
+                        yield space.key, sample
+
+    def result(self, fleet: str, tasks: int) -> Survey:
+        rate = float(self.stock.workspace.machine().get("images_per_second", 50.0))
+        return Survey(
+            fleet=fleet,
+            tasks=tasks,
+            found=self.found,
+            impossible=tuple(self.impossible),
+            questions=len(self.questions),
+            datasets={name: len(samples) for name, samples in sorted(self.asked.items())},
+            images=len(self.missing),
+            seconds=self.seconds + len(self.missing) / rate,
+            bytes=self.bytes,
+        )

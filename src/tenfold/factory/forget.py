@@ -60,11 +60,8 @@ def what_hangs_on(workspace: Workspace, name: str) -> Hanging:
 def forget(workspace: Workspace, hanging: Hanging) -> None:
     """Remove it. Rows go first, then bytes: a crash between leaves nothing that can be seen."""
     scope = workspace.scope
-    evidence = [models.find(scope, model_id) for model_id in hanging.models]
-    models.drop(scope, hanging.models)
-    for model in evidence:
-        if model is not None:
-            workspace.blobs.delete(model.evidence)
+    for digest in models.drop(scope, hanging.models):
+        workspace.blobs.delete(digest)
     if hanging.dataset:
         gone = datasets.drop(scope, hanging.name)
         for digest in gone:

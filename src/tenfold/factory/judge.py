@@ -6,26 +6,41 @@ nothing of scores. What all pictures say is shown beside it and can refuse, neve
 docs/decisions/proof-by-group.md.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from scipy.special import bdtr
 from scipy.stats import false_discovery_control
 
-from tenfold.catalog.questions import Spent
 from tenfold.errors import DataError, SpecError
 from tenfold.metrics.bounds import labels_needed, most_errors, spent_alpha, upper_bound
 from tenfold.specs.bar import Bar
 
 Status = Literal["accepted", "undecided", "refused", "taught"]
-Units = Sequence[tuple[str, str]]
-"""Group and digest of each judged sample."""
 PRACTICAL_LABELS = 20_000
 """More labels than this are no advice."""
 DEFAULT_ESCAPE, DEFAULT_OVERKILL, DEFAULT_ERROR = 0.05, 0.10, 0.05
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Units:
+    """Which samples stay together; the one of lowest rank stands for its group."""
+
+    groups: Int[np.ndarray, " n"]
+    ranks: Int[np.ndarray, " n"]
+    """The order of the samples' digests, which know nothing of scores."""
+
+    @classmethod
+    def of(cls, pairs: Sequence[tuple[str, str]]) -> "Units":
+        """From the group and digest of each sample."""
+        groups = np.unique([group for group, _ in pairs], return_inverse=True)[1]
+        return cls(groups, np.argsort(np.argsort([digest for _, digest in pairs])))
+
+    def __len__(self) -> int:
+        return len(self.groups)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +142,7 @@ def counts_good_bad(
     is_bad: Bool[np.ndarray, " n"],
     *,
     classes: Sequence[str],
-    units: Units = (),
+    units: Units | None = None,
 ) -> list[Count]:
     """Escapes and overkills. A picture called unfit is not passed as good: it counts as bad.
 
@@ -145,7 +160,7 @@ def counts_classes(
     targets: Float[np.ndarray, "n classes"],
     classes: Sequence[str],
     *,
-    units: Units = (),
+    units: Units | None = None,
 ) -> list[Count]:
     """Wrong answers over all, and samples of each class that got it wrong.
 
@@ -169,19 +184,18 @@ def tally(
     is_error: Bool[np.ndarray, " n"],
     can_err: Bool[np.ndarray, " n"],
     *,
-    units: Units,
+    units: Units | None,
 ) -> Count:
     """Errors among those that could go wrong: over one picture of each group, and over all."""
-    able = [int(i) for i in np.flatnonzero(can_err)]
+    able = np.flatnonzero(can_err)
     everything = int(is_error[able].sum()), len(able)
-    if not units:
+    if units is None:
         return Count(name, of, *everything)
     if len(units) != len(can_err):
         raise DataError(f"{len(units)} groups for {len(can_err)} judged samples.")
-    drawn: dict[str, int] = {}
-    for i in sorted(able, key=lambda i: units[i][1]):
-        drawn.setdefault(units[i][0], i)
-    counted = int(is_error[list(drawn.values())].sum()), len(drawn)
+    by_rank = able[np.argsort(units.ranks[able])]
+    drawn = by_rank[np.unique(units.groups[by_rank], return_index=True)[1]]
+    counted = int(is_error[drawn].sum()), len(drawn)
     return Count(name, of, *counted, pictures=everything if len(drawn) < len(able) else None)
 
 
@@ -211,6 +225,23 @@ def judge(counts: Sequence[Count], bar: Bar, *, look: int, by_group: bool) -> Ve
     )
 
 
+def is_promising(
+    expected: Sequence[Count], judged: Sequence[tuple[str, int]], bar: Bar, *, look: int
+) -> bool:
+    """Whether this look would be accepted if judge showed the rates that were expected.
+
+    `judged` gives the number of judge samples behind each count, by its name.
+    """
+    if not expected:
+        return True  # nothing is known against it
+    sizes = dict(judged)
+    foreseen: list[Count] = []
+    for seen in expected:
+        n = sizes.get(seen.name, 0)
+        foreseen.append(Count(seen.name, seen.of, round(n * seen.errors / max(seen.n, 1)), n))
+    return judge(foreseen, bar, look=look, by_group=True).status == "accepted"
+
+
 def status_of(asked: Sequence[Bound], *, alpha: float) -> Status:
     if any(b.is_over for b in asked):
         return "refused"
@@ -221,10 +252,11 @@ def status_of(asked: Sequence[Bound], *, alpha: float) -> Status:
     return "undecided"
 
 
-def expected_false_acceptances(verdicts: Iterable[Verdict]) -> float:
-    """Models of a fleet accepted by chance, were every one of them exactly at its bar: at most
-    what their looks spent."""
-    return sum(verdict.alpha for verdict in verdicts)
+def expected_false_acceptances(climbs: Iterable[Sequence[Mapping[str, Any]]]) -> float:
+    """How many models may be accepted falsely, at most, were every one just at its bar: the alpha
+    of every look that the climbs' rungs took, whatever it came to; each model once."""
+    looks = {rung["model"]: rung["alpha"] for climb in climbs for rung in climb if rung["model"]}
+    return sum(looks.values())
 
 
 def withstand_fdr(accepted: Sequence[Verdict], *, fdr: float, judged: int) -> list[bool]:
@@ -247,9 +279,8 @@ def p_value(verdict: Verdict) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Lineage:
-    """What was spent on a question before: all lineages that share a sample with it."""
+    """What was spent on a question before, by all tasks that share a sample."""
 
-    joined: tuple[int, ...]
     looks: int
     judge: frozenset[str]
     fit: frozenset[str]
@@ -257,18 +288,6 @@ class Lineage:
     @property
     def next_look(self) -> int:
         return self.looks + 1
-
-
-def lineage(spent: Sequence[Spent], samples: frozenset[str]) -> Lineage:
-    """Join every lineage of the same question that ever used one of `samples`, so that a copy of
-    a dataset, or a new name, cannot buy fresh looks."""
-    mine = [s for s in spent if samples & (s.judge | s.fit)]
-    return Lineage(
-        joined=tuple(s.question_id for s in mine),
-        looks=sum(s.looks for s in mine),
-        judge=frozenset[str]().union(*(s.judge for s in mine)),
-        fit=frozenset[str]().union(*(s.fit for s in mine)),
-    )
 
 
 def _limits(bar: Bar, counts: Sequence[Count]) -> dict[str, float]:

@@ -1,60 +1,49 @@
-"""The whole line: plan → embed → fit → climb → judge → package → report."""
+"""The whole line, read aloud: open a floor, order, produce, report."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tenfold import engine as engines
 from tenfold.atomic import write_bytes
-from tenfold.catalog import datasets, models
-from tenfold.catalog.models import Make, Model
+from tenfold.catalog import datasets
+from tenfold.engine import Engine
 from tenfold.errors import DataError, SpecError
-from tenfold.factory import feed
-from tenfold.factory.climb import best, is_promising
-from tenfold.factory.fit import Trial, fit
+from tenfold.factory import embedding
+from tenfold.factory.embedding import Booking
+from tenfold.factory.feed import Embedded, Needs
 from tenfold.factory.ingest import default_name, ingest
-from tenfold.factory.judge import Verdict
-from tenfold.factory.ladder import Rung, rungs_for
-from tenfold.factory.plan import Plan, plan
-from tenfold.factory.register import judged_sizes, model_id, register
-from tenfold.factory.report.words import percent, percent_up
+from tenfold.factory.job import Fault
+from tenfold.factory.ladder import rungs_for
+from tenfold.factory.plan import Order, Plan, order
+from tenfold.factory.produce import Floor, produce
+from tenfold.factory.recording import Made
 from tenfold.factory.reporting import write_report
 from tenfold.factory.stock import Stock
+from tenfold.ledger import meter
 from tenfold.specs import task as tasks
 from tenfold.specs.task import TaskSpec
 from tenfold.values import Progress
 from tenfold.workspace import Workspace
 
+FEW = 8
+"""So many tasks are made in this process; starting others would take longer."""
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Made:
-    """What one task came to."""
 
-    task: str
-    model: Model
-    verdict: Verdict
-    rungs: tuple[dict[str, Any], ...]
-    seconds: dict[str, float]
-    was_found: bool = False
-    """It had been made before: nothing was done."""
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """Who fits heads."""
 
-    @property
-    def total_seconds(self) -> float:
-        return sum(self.seconds.values())
+    engine: str = "local"
+    """A key of `tenfold.engine.ENGINES`."""
+    address: str = ""
+    """Of a cluster that is there already."""
 
-    @property
-    def proof(self) -> list[str]:
-        """One short line for each bound that was asked."""
-        return [
-            f"{b.name} {b.errors}/{b.n}, ≤ {percent_up(b.upper)} (bar {percent(b.limit)})"
-            for b in self.verdict.bounds
-            if b.limit is not None
-        ]
 
-    @property
-    def in_words(self) -> str:
-        return " ".join([f"{self.verdict.status.capitalize()}:", *self.verdict.claims])
+HERE = Workers()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,39 +90,15 @@ class Batch:
         }
 
 
-def make(
-    workspace: Workspace,
-    planned: Plan,
-    *,
-    stock: Stock | None = None,
-    progress: Progress | None = None,
-) -> Made:
+def make(workspace: Workspace, planned: Plan, *, progress: Progress | None = None) -> Made:
     """Climb the ladder until the bar is cleared or the budget is spent; find what is made already.
 
     Raises:
         DataError: the data cannot answer the question.
     """
-    found = models.find_make(workspace.scope, planned.id)
-    if found:
-        model = models.find(workspace.scope, found.model_id)
-        if model:
-            return _made(planned, model, found.rungs, found.seconds, was_found=True)
-    climb = _Climb(stock or Stock.of(workspace), planned, progress)
-    model = climb.to_the_bar()
-    models.put_make(
-        workspace.scope,
-        Make(
-            id=planned.id,
-            task=planned.spec.task,
-            dataset=planned.spec.dataset,
-            snapshot=planned.snapshot.id,
-            spec=planned.spec.to_yaml(),
-            model_id=model.id,
-            rungs=climb.rungs,
-            seconds=climb.seconds,
-        ),
-    )
-    return _made(planned, model, climb.rungs, climb.seconds)
+    with floor_for(workspace, tasks=1, progress=progress) as floor:
+        (made,) = _all_made(floor, [planned.order])
+    return made
 
 
 def make_all(
@@ -142,11 +107,13 @@ def make_all(
     *,
     out: Path | None = None,
     progress: Progress | None = None,
+    workers: Workers = HERE,
 ) -> Batch:
     """Make every task; a source is a task file, or one folder or table of pictures.
 
     Raises:
         SpecError: two tasks have one name, or a folder is mixed with task files.
+        DataError: the data of a task cannot answer its question.
     """
     began = time.perf_counter()
     specs, understood, task_files = _specs(workspace, sources, progress)
@@ -154,19 +121,13 @@ def make_all(
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise SpecError(f"two tasks are called {twice[0]!r}.", hint="Give each its own name.")
-    stock = Stock.of(workspace)
-    plans = [plan(workspace, spec, stock=stock) for spec in specs]
-    missing = [p for p in plans if not models.find_make(workspace.scope, p.id)]
-    embedded = feed.ensure(workspace, [(p, p.rungs[0]) for p in missing], progress=progress)
-    made: list[Made] = []
-    for done, planned in enumerate(plans):
-        made.append(make(workspace, planned, stock=stock, progress=progress))
-        if progress and len(plans) > 1:
-            progress("tasks", done + 1, len(plans))
-    total = time.perf_counter() - began
-    seconds = {"embed": embedded.seconds, "the rest": total - embedded.seconds}
+    with floor_for(workspace, tasks=len(specs), workers=workers, progress=progress) as floor:
+        made = _all_made(floor, [order(floor.stock, spec) for spec in specs])
+        embed_s = floor.wall_s["embed"]
+    by_name = {one.task: one for one in made}
+    seconds = {"embed": embed_s, "the rest": time.perf_counter() - began - embed_s}
     report = write_report(workspace, names, out=out, seconds=seconds)
-    return Batch(tuple(made), report, understood, task_files, seconds)
+    return Batch(tuple(by_name[name] for name in names), report, understood, task_files, seconds)
 
 
 def embed_ahead(
@@ -175,99 +136,67 @@ def embed_ahead(
     *,
     kinds: Sequence[str],
     progress: Progress | None = None,
-) -> feed.Embedded:
+) -> Embedded:
     """Pass a dataset through the trunk for the first rung of each kind, ahead of any task."""
     known = datasets.get(workspace.scope, dataset)
     items = datasets.items_of(workspace.scope, dataset)
-    labels = sorted({label for item in items for label in item.labels})
-    wanted: list[tuple[Plan, Rung]] = []
+    stock, needs = Stock.of(workspace), Needs()
     for kind in kinds:
         if kind not in ("classify", "anomaly"):
             raise SpecError(f"no kind {kind!r}.", hint="There are: classify, anomaly.")
-        question: dict[str, Any] = (
-            {"multi_label": True} if kind == "classify" else {"negative": labels}
-        )
-        if not labels:  # any attribute will do: no head is fitted
-            question = {"label": min({name for item in items for name in item.attributes})}
-        spec = TaskSpec.model_validate(
-            {"task": known.name, "kind": kind, "dataset": known.name, "question": question}
-        )
-        wanted.append((plan(workspace, spec), rungs_for(spec.kind, spec.symmetry)[0]))
-    return feed.ensure(workspace, wanted, progress=progress)
+        spec = TaskSpec(task=known.name, kind=kind, dataset=known.name)
+        needs.add(order(stock, spec), rungs_for(spec.kind, spec.symmetry)[0], items)
+    with meter.running(workspace.scope, workspace.runs_folder, command="embed") as run:
+        booking = Booking(run.id, dataset, items)
+        return embedding.embed(workspace, needs, booking=booking, progress=progress)
 
 
-class _Climb:
-    """One walk up the ladder, with its record."""
+@contextmanager
+def floor_for(
+    workspace: Workspace,
+    *,
+    tasks: int,
+    workers: Workers = HERE,
+    fleet: str = "",
+    progress: Progress | None = None,
+) -> Generator[Floor]:
+    """A floor whose engine suits so many tasks, metered as one run of `make`."""
+    with meter.running(workspace.scope, workspace.runs_folder, command="make", fleet=fleet) as run:
+        inline = workers.engine == "local" and tasks <= FEW
+        with _engine(workspace, workers, run.id, inline=inline) as engine:
+            yield Floor(
+                stock=Stock.of(workspace),
+                engine=engine,
+                run=run,
+                fleet=fleet,
+                threads=workspace.settings.cores if inline else 1,
+                progress=progress,
+            )
 
-    def __init__(self, stock: Stock, planned: Plan, progress: Progress | None) -> None:
-        self.stock, self.workspace, self.planned = stock, stock.workspace, planned
-        self.progress = progress
-        self.began = time.perf_counter()
-        self.rungs: list[dict[str, Any]] = []
-        self.seconds: dict[str, float] = {"embed": 0.0, "fit": 0.0, "judge": 0.0}
-        self.judged: list[tuple[float, Model]] = []
 
-    def to_the_bar(self) -> Model:
-        unjudged: list[Trial] = []
-        for rung in self.planned.rungs:
-            if self.rungs and self._is_over_budget():
-                self._record(rung.name, "over budget")
-                continue
-            known = models.find(self.workspace.scope, model_id(self.planned, rung))
-            if known is None:
-                trial = self._fitted(rung)
-                if not self._is_promising(trial):
-                    unjudged.append(trial)
-                    self._record(rung.name, "not promising", trial)
-                    continue
-                known = self._judged(trial)
-            else:
-                self._record(rung.name, known.status, model=known)
-                self.judged.append((0.0, known))
-            if known.status == "accepted":
-                return known
-        if not self.judged:
-            return self._judged(best(unjudged), again=True)
-        return max(self.judged, key=lambda one: one[0])[1]
+@contextmanager
+def _engine(workspace: Workspace, workers: Workers, run: str, *, inline: bool) -> Generator[Engine]:
+    options: dict[str, Any] = {"start": (meter.join, (workspace.runs_folder, run))}
+    if inline:
+        options = {"inline": True}
+    elif workers.engine == "local":
+        options["workers"] = workspace.settings.cores
+    else:
+        options["address"] = workers.address
+    engine = engines.opened(workers.engine, **options)
+    try:
+        yield engine
+    finally:
+        engine.close()
 
-    def _fitted(self, rung: Rung) -> Trial:
-        embedded = feed.ensure(self.workspace, [(self.planned, rung)], progress=self.progress)
-        trial = fit(self.stock, self.planned, rung)
-        self.seconds["embed"] += embedded.seconds
-        self.seconds["fit"] += trial.seconds
-        return trial
 
-    def _is_promising(self, trial: Trial) -> bool:
-        looks = self.planned.lineage.next_look + len(self.judged)
-        sizes = judged_sizes(self.planned)
-        return is_promising(trial.expected, sizes, self.planned.spec.bar, look=looks)
-
-    def _judged(self, trial: Trial, *, again: bool = False) -> Model:
-        began = time.perf_counter()
-        registered = register(self.stock, self.planned, trial)
-        self.seconds["judge"] += time.perf_counter() - began
-        self.judged.append((trial.estimate or 0.0, registered.model))
-        if again:
-            self.rungs = [r for r in self.rungs if r["name"] != trial.rung.name]
-        self._record(trial.rung.name, registered.verdict.status, trial, registered.model)
-        return registered.model
-
-    def _is_over_budget(self) -> bool:
-        limit = self.planned.spec.budget.seconds
-        return limit is not None and time.perf_counter() - self.began > limit
-
-    def _record(
-        self, name: str, outcome: str, trial: Trial | None = None, model: Model | None = None
-    ) -> None:
-        self.rungs.append(
-            {
-                "name": name,
-                "outcome": outcome,
-                "estimate": trial.estimate if trial else None,
-                "seconds": trial.seconds if trial else 0.0,
-                "model": model.id if model else "",
-            }
-        )
+def _all_made(floor: Floor, orders: Iterable[Order]) -> list[Made]:
+    """Every task made; the first fault is raised once all others are done."""
+    outcomes = list(produce(floor, orders))
+    faults = [outcome for outcome in outcomes if isinstance(outcome, Fault)]
+    if faults:
+        raise faults[0].error
+    return [outcome for outcome in outcomes if isinstance(outcome, Made)]
 
 
 def _specs(
@@ -302,21 +231,3 @@ def _specs(
     path = workspace.settings.home / "tasks" / f"{default_name(source)}.yaml"
     write_bytes(path, f"# {made.dataset.understood}\n{spec.to_yaml()}".encode())
     return [spec], (made.dataset.understood, *made.sentences), (path,)
-
-
-def _made(
-    planned: Plan,
-    model: Model,
-    rungs: Sequence[dict[str, Any]],
-    seconds: dict[str, float],
-    *,
-    was_found: bool = False,
-) -> Made:
-    return Made(
-        task=planned.spec.task,
-        model=model,
-        verdict=Verdict.from_json(model.verdict),
-        rungs=tuple(rungs),
-        seconds=seconds,
-        was_found=was_found,
-    )

@@ -75,7 +75,7 @@ def package_of(workspace: Workspace, model: str) -> Package:
     if model.endswith(".tenfold"):
         return packages.read_file(Path(model).expanduser())[0]
     found = models.get(workspace.scope, model)
-    return packages.of_model(workspace.packs_folder, found)
+    return packages.of_model(workspace.blobs, found)
 
 
 def expand(paths: Sequence[str]) -> Iterator[tuple[str, str]]:

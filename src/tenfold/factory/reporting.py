@@ -14,10 +14,10 @@ from tenfold.atomic import write_bytes
 from tenfold.catalog import datasets, models
 from tenfold.catalog.models import Make, Model
 from tenfold.errors import NotFound
+from tenfold.factory import evidence
 from tenfold.factory.evidence import EvidenceRow, read
-from tenfold.factory.judge import Bound, Verdict
+from tenfold.factory.judge import Bound, Verdict, expected_false_acceptances
 from tenfold.factory.overlay import overlay
-from tenfold.factory.register import expected_false
 from tenfold.factory.report import render
 from tenfold.factory.report.values import (
     BoundLine,
@@ -38,7 +38,7 @@ from tenfold.factory.snapshot import thaw
 from tenfold.factory.stock import runtime_of
 from tenfold.formats.pixels import decode
 from tenfold.metrics.classification import auroc
-from tenfold.packages import Package, Packs
+from tenfold.packages import Package
 from tenfold.runtime import UNFIT, LoadedHead, Runtime
 from tenfold.workspace import Workspace
 
@@ -61,8 +61,8 @@ class Judged:
     """[n, scores] of the judge rows."""
 
     @classmethod
-    def of(cls, evidence: Sequence[EvidenceRow]) -> "Judged":
-        rows = [row for row in evidence if row.split == "judge"]
+    def of(cls, given: Sequence[EvidenceRow]) -> "Judged":
+        rows = [row for row in given if row.split == "judge"]
         return cls(rows, np.array([row.scores for row in rows], float).reshape(len(rows), -1))
 
 
@@ -86,7 +86,7 @@ def write_report(
         made_at=datetime.now(UTC),
         dataset=summary(workspace, makes[0]),
         models=tuple(model_report(workspace, make) for make in makes),
-        expected_false_acceptances=expected_false(workspace, (make.rungs for make in makes))
+        expected_false_acceptances=expected_false_acceptances(make.rungs for make in makes)
         if len(makes) > 1
         else None,
         seconds=seconds or {},
@@ -120,11 +120,9 @@ def model_report(workspace: Workspace, make: Make) -> ModelReport:
     model = models.find(workspace.scope, make.model_id)
     if model is None:
         raise NotFound(f"the model of task {make.task!r} is gone.", hint="Make it again.")
-    payload = Packs(workspace.packs_folder).read(model.head)
-    package = packages.load(payload, where=f"model {model.id[:12]}")
+    package = packages.of_model(workspace.blobs, model)
     manifest = package.manifest
-    evidence = read(workspace.blobs.get(model.evidence).decode())
-    judged = Judged.of(evidence)
+    judged = Judged.of(read(evidence.of_model(workspace.blobs, model)))
     verdict = Verdict.from_json(model.verdict)
     mistakes = _mistakes(judged, manifest)
     pictures = _Pictures(workspace, package)
@@ -147,7 +145,7 @@ def model_report(workspace: Workspace, make: Make) -> ModelReport:
         rungs=_rungs(make),
         estimate_name=_estimate_name(manifest, is_binary=is_binary),
         seconds=make.seconds,
-        bytes={"head": package.head_bytes, "package": len(payload)},
+        bytes={"head": package.head_bytes, "package": model.head.length},
     )
 
 
@@ -335,7 +333,7 @@ class _Pictures:
 
 def overlay_of(runtime: Runtime, loaded: LoadedHead, pixels: Any) -> bytes:
     """The picture under its anomaly map, on a scale that its threshold sets."""
-    batch = runtime.maps(loaded, pixels)
+    batch = runtime.maps(loaded.manifest, loaded.strides, pixels)
     (answer,) = loaded.answer_maps(batch)
     assert answer.score_map is not None
     middle = loaded.manifest.thresholds[0]

@@ -1,7 +1,5 @@
 """What a model lacks, and the cheapest thing that would change it. Pure."""
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -9,9 +7,6 @@ from typing import Literal
 from tenfold.errors import TenfoldError
 from tenfold.factory.judge import Verdict
 
-MOST_SUSPECTS = 5
-DOUBT = 0.02
-"""A label that a head finds less likely than this may be wrong."""
 SECONDS_A_LABEL = 5.0
 """Of a person, to label one picture."""
 SECONDS_A_PERSON_LOOKS = 10.0
@@ -35,10 +30,9 @@ class Shortfall:
 
 
 def shortfall(
-    task: str, verdict: Verdict, *, higher_rungs: Sequence[str], evidence: str
+    task: str, verdict: Verdict, *, higher_rungs: Sequence[str], suspects: tuple[str, ...]
 ) -> Shortfall:
-    """Of a model that was not accepted; `evidence` is its CSV."""
-    suspects = suspect_labels(evidence)
+    """Of a model that was not accepted; `suspects` are pictures that it finds labelled wrongly."""
     missed = [b for b in verdict.bounds if b.limit is not None and not b.is_met]
     why = "; ".join(
         f"{b.name} {b.errors}/{b.n}, ≤ {b.upper:.1%} proven, {b.limit:.1%} asked" for b in missed
@@ -72,16 +66,3 @@ def failed(task: str, error: TenfoldError) -> Shortfall:
 def ranked(shortfalls: Iterable[Shortfall]) -> tuple[Shortfall, ...]:
     """Cheapest first; what failed before what was refused at one price."""
     return tuple(sorted(shortfalls, key=lambda s: (s.seconds, s.status, s.task)))
-
-
-def suspect_labels(evidence: str) -> tuple[str, ...]:
-    """Pictures of calibrate whose own label the head finds least likely, worst first.
-
-    Judge pictures are never named: correcting those that a head gets wrong would bend the proof.
-    """
-    doubts: list[tuple[float, str]] = []
-    for row in csv.DictReader(io.StringIO(evidence)):
-        likely = row.get(f"score {row['label']}", "")
-        if row["split"] == "calibrate" and likely and float(likely) < DOUBT:
-            doubts.append((float(likely), row["path"]))
-    return tuple(path for _, path in sorted(doubts)[:MOST_SUSPECTS])

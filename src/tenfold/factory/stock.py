@@ -1,48 +1,39 @@
-"""What many tasks share and none reads twice: datasets, questions, trunks, features, goldens.
+"""What many tasks share and none reads twice: datasets, questions, trunks, golden pictures.
 
-Lives as long as one command; in memory it holds one set of features whole, and others beside it
-up to a limit.
+Lives as long as one command.
 """
 
 from collections import OrderedDict
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-
-import numpy as np
-from jaxtyping import Float32
+from weakref import WeakKeyDictionary
 
 from tenfold.catalog import datasets
 from tenfold.catalog.datasets import Item
 from tenfold.catalog.snapshots import Snapshot
 from tenfold.errors import Unsupported
 from tenfold.factory.cohort import Cohort, gather, spelt
+from tenfold.factory.roster import Roster
 from tenfold.factory.snapshot import freeze
 from tenfold.formats.pixels import decode
+from tenfold.packages import Manifest
 from tenfold.runtime import LoadedHead, Runtime, Seen
 from tenfold.specs.task import TaskSpec
 from tenfold.trunks import Trunk, load_trunk
-from tenfold.values import FeatureSpace
+from tenfold.values import Precision
 from tenfold.workspace import Workspace
 
-MOST_FEATURE_BYTES = 800_000_000
 MOST_COHORTS = 64
 MOST_LOOKS = 64
 """Golden pictures remembered as the trunk saw them; a dense one takes about a megabyte."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Block:
-    """Features of one space in memory."""
-
-    row: dict[str, int]
-    array: Float32[np.ndarray, "n dim"]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Stock:
     workspace: Workspace
     runtime: Runtime
+    precision: Precision
     _datasets: dict[str, tuple[tuple[Item, ...], Snapshot]] = field(
         default_factory=dict[str, tuple[tuple[Item, ...], Snapshot]]
     )
@@ -50,14 +41,12 @@ class Stock:
     _cohorts: OrderedDict[Hashable, tuple[Cohort, TaskSpec]] = field(
         default_factory=OrderedDict[Hashable, tuple[Cohort, TaskSpec]]
     )
-    _blocks: OrderedDict[FeatureSpace, _Block] = field(
-        default_factory=OrderedDict[FeatureSpace, _Block]
-    )
+    _rosters: WeakKeyDictionary[Cohort, str] = field(default_factory=WeakKeyDictionary[Cohort, str])
     _looks: OrderedDict[Hashable, Seen] = field(default_factory=OrderedDict[Hashable, Seen])
 
     @classmethod
     def of(cls, workspace: Workspace) -> "Stock":
-        return cls(workspace, runtime_of(workspace))
+        return cls(workspace, runtime_of(workspace), workspace.precision)
 
     def dataset(self, name: str) -> tuple[tuple[Item, ...], Snapshot]:
         """Its items, and the snapshot that freezes them.
@@ -82,9 +71,16 @@ class Stock:
         asked = (snapshot, spec.kind, spec.question.model_dump_json(), spec.soft_label)
         if asked not in self._cohorts:
             self._cohorts[asked] = (gather(spec, items), spelt(spec, items))
+        self._cohorts.move_to_end(asked)
         _trim(self._cohorts, MOST_COHORTS)
         cohort, one_way = self._cohorts[asked]
         return cohort, spec.model_copy(update={"question": one_way.question})
+
+    def roster(self, cohort: Cohort) -> str:
+        """The blob of its roster."""
+        if cohort not in self._rosters:
+            self._rosters[cohort] = self.workspace.blobs.put(Roster.of(cohort).dump())
+        return self._rosters[cohort]
 
     def trunk(self, name: str) -> Trunk:
         """The trunk of that name; at int8 the copy that `tenfold doctor` made of it.
@@ -94,7 +90,7 @@ class Stock:
         """
         if name not in self._trunks:
             trunk = load_trunk(name, self.workspace.trunks_folder)
-            if self.workspace.precision == "int8":
+            if self.precision == "int8":
                 trunk = self._in_int8(trunk)
             self._trunks[name] = trunk
         return self._trunks[name]
@@ -110,34 +106,19 @@ class Stock:
             )
         return load_trunk(copy, self.workspace.trunks_folder)
 
-    def pooled(self, space: FeatureSpace, samples: Sequence[str]) -> Float32[np.ndarray, "n dim"]:
-        """Pooled features in the order asked, from memory where they were read before."""
-        block = self._blocks.get(space) or _Block({}, np.empty((0, 0), np.float32))
-        missing = [sample for sample in dict.fromkeys(samples) if sample not in block.row]
-        if missing:
-            read = self.workspace.features.read(space, "pooled", missing)
-            start = len(block.row)
-            row = block.row | {sample: start + i for i, sample in enumerate(missing)}
-            block = _Block(row, np.concatenate([block.array, read]) if start else read)
-            self._blocks[space] = block
-        self._blocks.move_to_end(space)
-        while (
-            len(self._blocks) > 1
-            and sum(b.array.nbytes for b in self._blocks.values()) > MOST_FEATURE_BYTES
-        ):
-            self._blocks.popitem(last=False)
-        return block.array[[block.row[sample] for sample in samples]]
-
     def look(self, loaded: LoadedHead, sample: str) -> Seen:
         """A kept picture as the serving runtime shows it to this head, passed through once."""
-        manifest = loaded.manifest
+        return self.seen(loaded.manifest, loaded.strides, sample)
+
+    def seen(self, manifest: Manifest, strides: Sequence[int], sample: str) -> Seen:
+        """`look`, for all heads of that manifest and those strides."""
         inputs = tuple(given.model_dump_json() for given in manifest.inputs)
-        key = (inputs, manifest.precision, manifest.runtime, loaded.strides, sample)
+        key = (inputs, manifest.precision, manifest.runtime, tuple(strides), sample)
         if key not in self._looks:
             data = self.workspace.blobs.get(sample)
             limit = int(self.workspace.settings.max_megapixels * 1e6)
             pixels = decode(data, where=sample[:12], max_pixels=limit)
-            self._looks[key] = self.runtime.look(loaded, pixels)
+            self._looks[key] = self.runtime.seen(manifest, strides, pixels)
         self._looks.move_to_end(key)
         _trim(self._looks, MOST_LOOKS)
         return self._looks[key]

@@ -66,8 +66,17 @@ class FourierMachine:
         Raises:
             DataError: see `samples.check`.
         """
-        samples.check(features, targets, multi_label=self.multi_label)
-        roots = mean_root(features)
+        return self.fit_roots(mean_root(features), targets, rng=rng)
+
+    def fit_roots(
+        self,
+        roots: Float32[np.ndarray, "n dim"],
+        targets: Float32[np.ndarray, "n classes"],
+        *,
+        rng: np.random.Generator,
+    ) -> "FourierScorer":
+        """`fit` for those who keep the roots: see `mean_root`."""
+        samples.check(roots, targets, multi_label=self.multi_label)
         scales = coded(self._scales(roots, targets))
         points = roots * unit_scales(scales)
         fourier = Fourier(roots.shape[1], self.frequencies, int(rng.integers(2**32)))
@@ -181,7 +190,11 @@ class FourierScorer:
         self, features: Float32[np.ndarray, "n views dim"]
     ) -> Float32[np.ndarray, "n classes"]:
         """Calibrated probabilities."""
-        points = mean_root(features) * unit_scales(self.scales)
+        return self.score_roots(mean_root(features))
+
+    def score_roots(self, roots: Float32[np.ndarray, "n dim"]) -> Float32[np.ndarray, "n classes"]:
+        """`score` for those who keep the roots."""
+        points = roots * unit_scales(self.scales)
         logits = points.astype(np.float64) @ self.slopes.full() + self.bias
         weights = self.waves.full()
         for columns, waves in self.fourier.pieces(points / np.float32(self.width)):

@@ -45,8 +45,17 @@ class LinearProbe:
         Raises:
             DataError: see `samples.check`.
         """
-        samples.check(features, targets, multi_label=self.multi_label)
-        roots = mean_root(features)
+        return self.fit_roots(mean_root(features), targets, rng=rng)
+
+    def fit_roots(
+        self,
+        roots: Float32[np.ndarray, "n dim"],
+        targets: Float32[np.ndarray, "n classes"],
+        *,
+        rng: np.random.Generator,
+    ) -> "LinearScorer":
+        """`fit` for those who keep the roots: see `mean_root`."""
+        samples.check(roots, targets, multi_label=self.multi_label)
         centre = roots.mean(axis=0, dtype=np.float64)
         scale = 1 / ((roots.std(axis=0, dtype=np.float64) + LEAST_SPREAD) * roots.shape[1] ** 0.5)
         standard = ((roots - centre) * scale).astype(np.float32)
@@ -85,8 +94,13 @@ class LinearScorer:
         self, features: Float32[np.ndarray, "n views dim"]
     ) -> Float32[np.ndarray, "n classes"]:
         """Calibrated probabilities."""
-        roots = mean_root(features).astype(np.float64)
-        logits = (roots @ self.weights.astype(np.float64)) * self.scale + self.bias
+        return self.score_roots(mean_root(features))
+
+    def score_roots(self, roots: Float32[np.ndarray, "n dim"]) -> Float32[np.ndarray, "n classes"]:
+        """`score` for those who keep the roots."""
+        logits = (
+            roots.astype(np.float64) @ self.weights.astype(np.float64)
+        ) * self.scale + self.bias
         return as_probabilities(logits, self.link)
 
     def arrays(self) -> dict[str, np.ndarray]:

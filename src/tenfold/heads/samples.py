@@ -7,7 +7,7 @@ from tenfold.errors import DataError
 
 
 def check(
-    features: Float32[np.ndarray, "n views dim"],
+    features: Float32[np.ndarray, "n ..."],
     targets: Float32[np.ndarray, "n classes"],
     *,
     multi_label: bool,

@@ -14,16 +14,16 @@ Each = Callable[[Callable[[int], np.ndarray], Iterable[int]], Iterable[np.ndarra
 
 @runtime_checkable
 class Scorer(Protocol):
-    def score(
-        self, features: Float32[np.ndarray, "n views dim"]
+    def score_roots(
+        self, roots: Float32[np.ndarray, "n dim"]
     ) -> Float32[np.ndarray, "n classes"]: ...
 
 
 @runtime_checkable
 class Recipe(Protocol):
-    def fit(
+    def fit_roots(
         self,
-        features: Float32[np.ndarray, "n views dim"],
+        roots: Float32[np.ndarray, "n dim"],
         targets: Float32[np.ndarray, "n classes"],
         *,
         rng: np.random.Generator,
@@ -32,7 +32,7 @@ class Recipe(Protocol):
 
 def cross_validate(
     recipe: Recipe,
-    features: Float32[np.ndarray, "n views dim"],
+    roots: Float32[np.ndarray, "n dim"],
     targets: Float32[np.ndarray, "n classes"],
     fold: Int[np.ndarray, " n"],
     *,
@@ -50,8 +50,8 @@ def cross_validate(
 
     def held_out(held: int) -> np.ndarray:
         inside = fold == held
-        scorer = recipe.fit(features[~inside], targets[~inside], rng=streams[held])
-        return scorer.score(features[inside])
+        scorer = recipe.fit_roots(roots[~inside], targets[~inside], rng=streams[held])
+        return scorer.score_roots(roots[inside])
 
     answers = np.empty_like(targets)
     for held, scores in enumerate(each(held_out, range(len(streams)))):

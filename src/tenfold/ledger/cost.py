@@ -5,7 +5,7 @@ enough that nobody misses the rest. It is rounded to cents only where it is show
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from decimal import ROUND_FLOOR, Decimal
 
@@ -39,8 +39,15 @@ class Cost:
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
     def __add__(self, other: "Cost") -> "Cost":
-        mine, theirs = self.parts, other.parts
-        return Cost(**{name: mine[name] + theirs[name] for name in mine})
+        return Cost(
+            self.compute + other.compute,
+            self.storage + other.storage,
+            self.reading + other.reading,
+            self.images + other.images,
+            self.labels + other.labels,
+            self.people + other.people,
+            self.bills + other.bills,
+        )
 
     def over(self, count: int) -> "Cost":
         """The cost of each of `count`, to the grain."""
@@ -79,15 +86,15 @@ def priced(used: Used, kind: str, month: int, prices: Prices, *, currency: str =
     and labels that a head learned from are counted, not paid for again.
     """
     rates = prices.at(month)
-    stored = Decimal(used.bytes_stored) / GIGABYTE * rates.gb_month * rates.kept_months
+    kept = rates.gb_month * rates.kept_months
     return Cost(
-        compute=_exact(_decimal(used.cpu_s) / HOUR * rates.cpu_hour),
-        storage=_exact(stored),
+        compute=_exact(_decimal(used.cpu_s) / HOUR * rates.cpu_hour) if used.cpu_s else ZERO,
+        storage=_exact(Decimal(used.bytes_stored) / GIGABYTE * kept) if kept else ZERO,
         reading=_exact(Decimal(used.bytes_read) / GIGABYTE * rates.gb_read),
-        images=_exact(used.images * rates.image if kind == "embed" else ZERO),
-        labels=_exact(used.labels * rates.label if kind == "label" else ZERO),
-        people=_exact(_decimal(used.human_s) / HOUR * rates.human_hour),
-        bills=_exact(prices.in_own_currency(used.amount, currency, month)),
+        images=_exact(used.images * rates.image) if kind == "embed" else ZERO,
+        labels=_exact(used.labels * rates.label) if kind == "label" else ZERO,
+        people=_exact(_decimal(used.human_s) / HOUR * rates.human_hour) if used.human_s else ZERO,
+        bills=_exact(prices.in_own_currency(used.amount, currency, month)) if used.amount else ZERO,
     )
 
 
@@ -112,11 +119,9 @@ def pots(sums: Iterable[Sum], prices: Prices) -> dict[tuple[int, str], Pot]:
 
 
 def share_out(
-    sums: Sequence[Sum], prices: Prices, group: Mapping[int, str]
+    sums: Sequence[Sum], prices: Prices, group: Callable[[Sum], str]
 ) -> tuple[dict[str, Cost], Cost]:
-    """Embedding by group of models, and what no model has used yet.
-
-    `group` says to which group each of `sums` belongs, by its index. What embedding a dataset
+    """Embedding by group of models, and what no model has used yet. What embedding a dataset
     cost in a month is shared by the models first made on it in that month, by the pictures each
     read; with none, it stays unused for good: what later months do never changes an earlier one.
     """
@@ -124,11 +129,11 @@ def share_out(
     unused = NOTHING
     weights: dict[tuple[int, str], dict[str, int]] = defaultdict(dict)
     known = pots(sums, prices)
-    for i, one in enumerate(sums):
+    for one in sums:
         if one.kind == "make":
             key = one.month, one.dataset
             more = known[key].weight(one.used.images, one.entries)
-            weights[key][group[i]] = weights[key].get(group[i], 0) + more
+            weights[key][group(one)] = weights[key].get(group(one), 0) + more
     for key, pot in known.items():
         names = list(weights[key])
         if not names:
@@ -141,12 +146,16 @@ def share_out(
 
 def split(cost: Cost, weights: Sequence[int]) -> list[Cost]:
     """Shares in proportion to `weights` (equal where all are 0) that add up to `cost` exactly."""
+    if len(weights) == 1:
+        return [cost]
     columns = {name: _split(amount, weights) for name, amount in cost.parts.items()}
     return [Cost(**{name: columns[name][i] for name in columns}) for i in range(len(weights))]
 
 
 def _split(amount: Decimal, weights: Sequence[int]) -> list[Decimal]:
     """Largest remainder: each gets its part rounded down, the grains left go to who lost most."""
+    if not amount:
+        return [ZERO] * len(weights)
     if not any(weights):
         weights = [1] * len(weights)
     whole = sum(weights)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 
@@ -87,6 +88,11 @@ class Prices(Part):
             f"{month % 100:02}.",
             hint="Give the first rates an earlier `from`.",
         )
+
+    def spans(self, months: tuple[int, int]) -> list[tuple[int, int]]:
+        """Those months, cut where prices change."""
+        cuts = [rate.month for rate in self.rates if months[0] < rate.month < months[1]]
+        return list(pairwise([months[0], *cuts, months[1]]))
 
     def in_own_currency(self, amount: Decimal, currency: str, month: int) -> Decimal:
         """A bill in the currency of the price file.

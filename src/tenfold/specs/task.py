@@ -103,6 +103,8 @@ class TaskSpec(Part):
     trunk: str | None = None
     """Climb the rungs of one trunk on this one instead, at its own size; see `tenfold trunk ls`."""
     seed: Annotated[int, Field(ge=0, lt=2**32, strict=True)] = 0
+    sector: Annotated[str, Field(max_length=100)] = ""
+    """Business this is for, such as `rail`: reports of costs can be divided by it."""
 
     @model_validator(mode="after")
     def _fits_kind(self) -> "TaskSpec":

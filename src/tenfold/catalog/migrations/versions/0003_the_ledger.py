@@ -43,6 +43,13 @@ def upgrade() -> None:
         ),
     )
     op.create_index(op.f("ix_entries_tenant_at"), "entries", ["tenant", "at"], unique=False)
+    op.create_index(
+        "ix_entries_embedded",
+        "entries",
+        ["tenant", "subject"],
+        sqlite_where=sa.text("kind = 'embed'"),
+        postgresql_where=sa.text("kind = 'embed'"),
+    )
     op.create_table(
         "ledger_months",
         sa.Column("tenant", sa.String(length=100), nullable=False),

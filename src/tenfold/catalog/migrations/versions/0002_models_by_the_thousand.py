@@ -1,9 +1,9 @@
-"""The first tables."""
+"""The first tables: data, questions, models, makes."""
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0001"
+revision = "0002"
 down_revision = None
 
 
@@ -26,6 +26,7 @@ def upgrade() -> None:
         sa.Column("tenant", sa.String(length=100), nullable=False),
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("task", sa.String(length=200), nullable=False),
+        sa.Column("fleet", sa.String(length=200), nullable=False),
         sa.Column("dataset", sa.String(length=200), nullable=False),
         sa.Column("snapshot", sa.String(length=64), nullable=False),
         sa.Column("spec", sa.Text(), nullable=False),
@@ -36,18 +37,31 @@ def upgrade() -> None:
         sa.Column("created_by", sa.String(length=100), nullable=False),
         sa.PrimaryKeyConstraint("tenant", "id", name=op.f("pk_makes")),
     )
+    op.create_index(op.f("ix_makes_tenant_dataset"), "makes", ["tenant", "dataset"], unique=False)
+    op.create_index(op.f("ix_makes_tenant_model_id"), "makes", ["tenant", "model_id"], unique=False)
+    op.create_index(
+        op.f("ix_makes_tenant_task_created_at"),
+        "makes",
+        ["tenant", "task", "created_at"],
+        unique=False,
+    )
     op.create_table(
         "questions",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("tenant", sa.String(length=100), nullable=False),
         sa.Column("key", sa.String(length=64), nullable=False),
+        sa.Column("accepted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("fleet", sa.String(length=200), nullable=False),
+        sa.Column("sector", sa.String(length=100), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_questions")),
     )
-    with op.batch_alter_table("questions", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_questions_tenant_key"), ["tenant", "key"], unique=False
-        )
-
+    op.create_index(
+        op.f("ix_questions_tenant_accepted_at"),
+        "questions",
+        ["tenant", "accepted_at"],
+        unique=False,
+    )
+    op.create_index(op.f("ix_questions_tenant_key"), "questions", ["tenant", "key"], unique=False)
     op.create_table(
         "samples",
         sa.Column("tenant", sa.String(length=100), nullable=False),
@@ -87,11 +101,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_items")),
         sa.UniqueConstraint("dataset_id", "sha256", name=op.f("uq_items_dataset_id_sha256")),
     )
-    with op.batch_alter_table("items", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_items_tenant_sha256"), ["tenant", "sha256"], unique=False
-        )
-
+    op.create_index(op.f("ix_items_tenant_sha256"), "items", ["tenant", "sha256"], unique=False)
     op.create_table(
         "looks",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -105,24 +115,32 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_looks")),
     )
+    op.create_index(op.f("ix_looks_question_id"), "looks", ["question_id"], unique=False)
     op.create_table(
         "models",
         sa.Column("tenant", sa.String(length=100), nullable=False),
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("task", sa.String(length=200), nullable=False),
+        sa.Column("fleet", sa.String(length=200), nullable=False),
+        sa.Column("sector", sa.String(length=100), nullable=False),
         sa.Column("kind", sa.String(length=20), nullable=False),
         sa.Column("dataset", sa.String(length=200), nullable=False),
         sa.Column("snapshot", sa.String(length=64), nullable=False),
         sa.Column("question_id", sa.Integer(), nullable=False),
+        sa.Column("make_id", sa.String(length=64), nullable=False),
         sa.Column("rung", sa.String(length=100), nullable=False),
+        sa.Column("estimate", sa.Float(), nullable=True),
         sa.Column("status", sa.String(length=20), nullable=False),
         sa.Column("verdict", sa.JSON(), nullable=False),
         sa.Column("identity", sa.JSON(), nullable=False),
-        sa.Column("pack", sa.String(length=100), nullable=False),
-        sa.Column("pack_offset", sa.Integer(), nullable=False),
-        sa.Column("pack_length", sa.Integer(), nullable=False),
-        sa.Column("digest", sa.String(length=64), nullable=False),
-        sa.Column("evidence", sa.String(length=64), nullable=False),
+        sa.Column("pack", sa.String(length=64), nullable=False),
+        sa.Column("head_offset", sa.Integer(), nullable=False),
+        sa.Column("head_length", sa.Integer(), nullable=False),
+        sa.Column("head_digest", sa.String(length=64), nullable=False),
+        sa.Column("evidence_offset", sa.Integer(), nullable=False),
+        sa.Column("evidence_length", sa.Integer(), nullable=False),
+        sa.Column("evidence_digest", sa.String(length=64), nullable=False),
+        sa.Column("roster", sa.String(length=64), nullable=False),
         sa.Column("seconds", sa.JSON(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("created_by", sa.String(length=100), nullable=False),
@@ -131,9 +149,17 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("tenant", "id", name=op.f("pk_models")),
     )
-    with op.batch_alter_table("models", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_models_tenant_task"), ["tenant", "task"], unique=False)
-
+    op.create_index(
+        op.f("ix_models_question_id_status_created_at"),
+        "models",
+        ["question_id", "status", "created_at"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_models_tenant_created_at"), "models", ["tenant", "created_at"], unique=False
+    )
+    op.create_index(op.f("ix_models_tenant_dataset"), "models", ["tenant", "dataset"], unique=False)
+    op.create_index(op.f("ix_models_tenant_task"), "models", ["tenant", "task"], unique=False)
     op.create_table(
         "quarantine",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -158,25 +184,3 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("question_id", "sha256", name=op.f("pk_roles")),
     )
-
-
-def downgrade() -> None:
-    op.drop_table("roles")
-    op.drop_table("quarantine")
-    with op.batch_alter_table("models", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_models_tenant_task"))
-
-    op.drop_table("models")
-    op.drop_table("looks")
-    with op.batch_alter_table("items", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_items_tenant_sha256"))
-
-    op.drop_table("items")
-    op.drop_table("snapshots")
-    op.drop_table("samples")
-    with op.batch_alter_table("questions", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_questions_tenant_key"))
-
-    op.drop_table("questions")
-    op.drop_table("makes")
-    op.drop_table("datasets")

@@ -1,0 +1,271 @@
+"""What a worker does: fit the jobs of one roster, judge, package, and keep what it made in a pack.
+
+Nothing here opens a workspace or the catalog: bytes come from blobs and shards, values go back.
+"""
+
+import resource
+import time
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Bool, Float32
+from safetensors.numpy import save as save_arrays
+from threadpoolctl import threadpool_limits
+
+from tenfold import packages
+from tenfold.errors import IntegrityError, TenfoldError
+from tenfold.factory import evidence
+from tenfold.factory.fit import Fitted, Workbench, fit
+from tenfold.factory.job import Assignment, Attempted, Fault, Job, Judged, Seconds, Trial
+from tenfold.factory.judge import Count, counts_classes, counts_good_bad, is_promising
+from tenfold.factory.reading import Reader, pooled_of, reader_at
+from tenfold.factory.roster import Roster, rows_of
+from tenfold.heads import recipe
+from tenfold.packages import Golden, Manifest, Pack, Package
+from tenfold.runtime import UNFIT, LoadedHead, Seen, decide, hits
+from tenfold.values import MapBatch
+
+GOLDENS = 8
+GOLDEN_MAPS = 2
+"""Golden samples whose dense maps travel too."""
+DOUBT = 0.02
+"""A label that a head finds less likely than this may be wrong."""
+MOST_SUSPECTS = 5
+
+Scores = Float32[np.ndarray, "rows scores"]
+
+
+def attempt(assignment: Assignment) -> Attempted:
+    """Every job in turn; one that fails stops no other."""
+    with threadpool_limits(1, user_api="blas"):  # the same bytes whatever else the cores do
+        return attempt_with(reader_at(assignment.depot), assignment)
+
+
+def attempt_with(reader: Reader, assignment: Assignment) -> Attempted:
+    before = reader.bytes_read
+    roster = reader.roster(assignment.roster)
+    bench = _Bench(reader, assignment.roster, roster, assignment.threads)
+    trials: list[Trial | Fault] = []
+    for job in assignment.jobs:
+        try:
+            trials.append(_trial(bench, job))
+        except TenfoldError as error:
+            trials.append(Fault(job.task, error))
+    return Attempted(
+        trials=tuple(trials),
+        pack=bench.pack.keep(reader.blobs) if bench.pack.size_bytes else "",
+        pack_bytes=bench.pack.size_bytes,
+        bytes_read=reader.bytes_read - before,
+        peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Bench(Workbench):
+    pack: Pack = field(default_factory=Pack)
+    goldens: dict[object, "_Goldens"] = field(default_factory=dict[object, "_Goldens"])
+    """By what they depend on: variants of a question have the same."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Goldens:
+    rows: tuple[int, ...]
+    seen: tuple[Seen, ...]
+    """Each as the head reads it; of anomaly heads the first few."""
+    blob: str
+
+
+class _Clock:
+    """Adds up what blocks took."""
+
+    def __init__(self) -> None:
+        self.taken = Seconds()
+
+    @contextmanager
+    def running(self) -> Generator[None]:
+        wall, cpu = time.perf_counter(), time.process_time()
+        yield
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        self.taken = Seconds(self.taken.wall + wall, self.taken.cpu + cpu)
+
+
+def _trial(bench: _Bench, job: Job) -> Trial:
+    clock = _Clock()
+    with clock.running():
+        fitted = fit(bench, job)
+    sizes = tuple(judged_sizes(bench.roster, job.roles))
+    is_due = job.must_judge or is_promising(fitted.expected, sizes, job.bar, look=job.next_look)
+    judged = _judged(bench, job, fitted) if is_due else None
+    return Trial(job.task, fitted.estimate, fitted.expected, sizes, clock.taken, judged)
+
+
+def _judged(bench: _Bench, job: Job, fitted: Fitted) -> Judged:
+    """What judge shows, by the head as it will be loaded from its package."""
+    judging, packaging = _Clock(), _Clock()
+    roles = np.frombuffer(job.roles, np.uint8)
+    with packaging.running():
+        manifest = job.manifest.model_copy(update={"thresholds": fitted.thresholds})
+        gate = fitted.gate.arrays() if fitted.gate else {}
+        package = Package(manifest, head=fitted.head.arrays(), gate=gate)
+        loaded = LoadedHead.of(packages.load(packages.dump(package), where="memory"))
+    rows = rows_of(roles, "calibrate", "judge")
+    with judging.running():
+        scores, unfit = _scores(bench, loaded, rows)
+        first = int((roles == 2).sum())  # rows of calibrate come before those of judge
+        counts = count(bench.roster, manifest, rows[first:], scores[first:], unfit[first:])
+    with packaging.running():
+        goldens = _goldens_of(bench, job, roles)
+        places = {row: place for place, row in enumerate(rows)}
+        final = manifest.model_copy(
+            update={
+                "goldens": tuple(
+                    _golden(bench.roster, loaded, row, scores[at], is_unfit=bool(unfit[at]))
+                    for row, at in ((row, places[row]) for row in goldens.rows)
+                ),
+                "golden_rows": goldens.blob,
+            }
+        )
+        _check_rows(loaded, final, goldens)
+        head = bench.pack.add(packages.dump(Package(final, package.head, package.gate)))
+        proof = bench.pack.add(evidence.pack(roles, scores, unfit))
+    return Judged(
+        counts=tuple(counts),
+        head=head,
+        evidence=proof,
+        goldens=tuple(bench.roster.samples[row] for row in goldens.rows),
+        golden_rows=goldens.blob,
+        suspects=_suspects(bench.roster, manifest, rows[:first], scores[:first]),
+        judge=judging.taken,
+        package=packaging.taken,
+    )
+
+
+def _scores(
+    bench: _Bench, loaded: LoadedHead, rows: Sequence[int]
+) -> tuple[Scores, Bool[np.ndarray, " rows"]]:
+    """What the packaged head says of stored features, and which pictures nobody should judge."""
+    if loaded.manifest.kind == "classify":
+        roots = bench.reader.roots(bench.digest, loaded.manifest)
+        return loaded.head.score_roots(roots[np.array(rows, int)]), np.zeros(len(rows), bool)
+    samples = [bench.roster.samples[row] for row in rows]
+    scores, unfit = [np.zeros(0, np.float32)], [np.zeros(0, bool)]
+    for batch in bench.reader.maps(loaded.manifest, loaded.strides, samples)():
+        scores.append(loaded.head.score(batch).image)
+        unfit.append(np.array([bool(reason) for reason in loaded.unfit(batch)]))
+    return np.concatenate(scores).astype(np.float32)[:, None], np.concatenate(unfit)
+
+
+def count(
+    roster: Roster,
+    manifest: Manifest,
+    rows: Sequence[int],
+    scores: Scores,
+    unfit: Bool[np.ndarray, " rows"],
+) -> list[Count]:
+    """What went wrong among judged samples; one sample of a group counts."""
+    at = np.array(rows, int)
+    targets, units, said = roster.targets[at], roster.units(at), hits(manifest, scores)
+    if roster.is_binary:
+        said_bad, is_bad = said[:, 1] | unfit, targets[:, 1] > 0.5
+        return counts_good_bad(said_bad, is_bad, classes=roster.classes, units=units)
+    right = said == (targets > 0.5)
+    right = right if manifest.multi_label else right.all(1)
+    return counts_classes(right, targets, roster.classes, units=units)
+
+
+def judged_sizes(roster: Roster, roles: bytes) -> list[tuple[str, int]]:
+    """How many judge groups stand behind each count of the bar."""
+    rows = np.array(rows_of(np.frombuffer(roles, np.uint8), "judge"), int)
+    groups, targets = roster.group_numbers[rows], roster.targets[rows] > 0.5
+    each = [len(np.unique(groups[hit])) for hit in targets.T]
+    if roster.is_binary:
+        return [("escape", each[1]), ("overkill", each[0])]
+    names = [f"miss {name}" for name in roster.classes]
+    return [("error", len(np.unique(groups))), *zip(names, each, strict=True)]
+
+
+def _goldens_of(bench: _Bench, job: Job, roles: np.ndarray) -> _Goldens:
+    """A few judged samples of every class in turn, by digest: the same for all variants."""
+    rows = rows_of(roles, "judge") or rows_of(roles, "calibrate")
+    spaces = tuple(given.model_dump_json() for given in job.manifest.inputs)
+    key = (np.array(rows).tobytes(), spaces, job.rung.recipe, job.manifest.precision)
+    if key not in bench.goldens:
+        roster = bench.roster
+        by_class: dict[str, list[int]] = {}
+        for row in sorted(rows, key=lambda r: roster.samples[r]):
+            by_class.setdefault(roster.truth[row], []).append(row)
+        turns = [group[i] for i in range(GOLDENS) for group in by_class.values() if i < len(group)]
+        bench.goldens[key] = _read_goldens(bench, job, tuple(turns[:GOLDENS]))
+    return bench.goldens[key]
+
+
+def _read_goldens(bench: _Bench, job: Job, rows: tuple[int, ...]) -> _Goldens:
+    """Their features, kept as a blob so that a head can be checked without their pictures."""
+    samples = [bench.roster.samples[row] for row in rows]
+    pooled = pooled_of(bench.reader.store, job.manifest, samples)
+    arrays = {"pooled": pooled}
+    seen: tuple[Seen, ...] = tuple(pooled[i : i + 1] for i in range(len(rows)))
+    if job.manifest.kind == "anomaly":
+        few = samples[:GOLDEN_MAPS]
+        strides = _strides(job)
+        (batch,) = bench.reader.maps(job.manifest, strides, few)()
+        arrays |= {f"map_s{stride}": dense for stride, dense in batch.maps.items()}
+        arrays |= {"content_xyxy": batch.content_xyxy, "vitals": batch.vitals}
+        seen = tuple(_one(batch, i) for i in range(len(few)))
+    plain = {name: np.ascontiguousarray(array) for name, array in sorted(arrays.items())}
+    return _Goldens(rows, seen, bench.reader.blobs.put(save_arrays(plain)))
+
+
+def _strides(job: Job) -> tuple[int, ...]:
+    return recipe(job.rung.recipe, **job.rung.params).strides
+
+
+def _one(batch: MapBatch, place: int) -> MapBatch:
+    one = slice(place, place + 1)
+    return MapBatch(
+        maps={stride: dense[one] for stride, dense in batch.maps.items()},
+        content_xyxy=batch.content_xyxy[one],
+        pooled=batch.pooled[one],
+        vitals=batch.vitals[one],
+    )
+
+
+def _golden(
+    roster: Roster, loaded: LoadedHead, row: int, scores: np.ndarray, *, is_unfit: bool
+) -> Golden:
+    decision = UNFIT if is_unfit else decide(loaded.manifest, scores)
+    return Golden(
+        sample=roster.samples[row], scores=tuple(float(s) for s in scores), decision=decision
+    )
+
+
+def _check_rows(loaded: LoadedHead, manifest: Manifest, goldens: _Goldens) -> None:
+    """The head, asked about golden feature rows one by one, says what it said of all together."""
+    for golden, seen in zip(manifest.goldens, goldens.seen, strict=False):
+        (answer,) = loaded.answers(seen)
+        scale = max(1.0, *np.abs(golden.scores))
+        gap = float(np.max(np.abs(np.subtract(answer.scores, golden.scores))))
+        if gap > manifest.tolerance * scale or answer.decision != golden.decision:
+            raise IntegrityError(
+                f"golden sample {golden.sample[:12]}… was {golden.decision} {golden.scores} among "
+                f"others and is {answer.decision} {answer.scores} alone.",
+                where=f"task {manifest.task}",
+                hint="Report this: a head must not depend on its neighbours.",
+            )
+
+
+def _suspects(
+    roster: Roster, manifest: Manifest, rows: Sequence[int], scores: Scores
+) -> tuple[str, ...]:
+    """Pictures of calibrate whose own label the head finds least likely, worst first.
+
+    Judge pictures are never named: correcting those that a head gets wrong would bend the proof.
+    """
+    if manifest.kind != "classify" or not rows:
+        return ()
+    targets = roster.targets[np.array(rows, int)] > 0.5
+    likely = np.where(targets, scores, 1.0).min(1)
+    worst = [int(i) for i in np.argsort(likely, kind="stable")[:MOST_SUSPECTS] if likely[i] < DOUBT]
+    return tuple(roster.paths[rows[i]] for i in worst)
