@@ -3,17 +3,19 @@
     python benchmarks/engines.py --models 300 --keep ../fleet-bench    # prepared as for fleet.py
 
 Four runs of `tenfold make FLEET --engine ENGINE`, each in a fresh copy of one home whose pictures
-have passed the trunk: both engines with one and with two workers (`TENFOLD_THREADS`). Registries
-are equal when their models, verdicts, looks and the digests of packages and evidence are. Overhead
-is what a model takes longer with Ray, both with two workers, the start of the cluster included.
+have passed the trunk: both engines on one core of this machine and on two, so with as many workers.
+Registries are equal when their models, verdicts, looks and the digests of packages and evidence
+are. Overhead is what a model takes longer with Ray on two cores, the start of a cluster included.
 """
 
 import argparse
 import hashlib
 import json
+import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +53,20 @@ def measured(folder: Path, count: int, engine: str, workers: int) -> tuple[Run, 
     """A run in a fresh home, and the digest of what it registered."""
     home = fresh_home(folder, "engines")
     fleet = _written(home, folder / "engines.yaml", count)
-    settings = {"TENFOLD_THREADS": str(workers)}
-    run = make(home, fleet, "--engine", engine, settings=settings)
+    with on_cores(workers):
+        run = make(home, fleet, "--engine", engine)
     return run, registry(home)
+
+
+@contextmanager
+def on_cores(count: int) -> Generator[None]:
+    """What is started meanwhile sees only so many cores; both engines take what they see."""
+    every = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(every)[:count])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, every)
 
 
 def summary(runs: dict[tuple[str, int], tuple[Run, str]]) -> dict[str, Any]:

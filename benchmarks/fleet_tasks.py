@@ -29,7 +29,6 @@ from common import DATA, publish, watch
 from tenfold.catalog import datasets
 from tenfold.catalog.datasets import Item
 from tenfold.factory.fleet import survey
-from tenfold.factory.make import embed_ahead
 from tenfold.workspace import Workspace
 
 ANOMALY_SHARE = 0.05
@@ -175,7 +174,7 @@ def embed_sets(workspace: Workspace) -> int:
     images = 0
     for name in ("elpv", *SETS):
         kinds = ["classify", "anomaly"] if name in WITH_MAPS else ["classify"]
-        embed_ahead(workspace, name, kinds=kinds, progress=watch(name))
+        tenfold.embed(workspace, name, kinds=kinds, progress=watch(name))
         images += len(datasets.items_of(workspace.scope, name))
     return images
 
