@@ -8,8 +8,9 @@ from tenfold.catalog import ledger
 from tenfold.catalog.ledger import Entry
 from tenfold.errors import SpecError
 from tenfold.ledger import headcount, price
+from tenfold.ledger.breakdown import UNUSED
 from tenfold.ledger.cost import NOTHING
-from tenfold.ledger.report import UNUSED, Question, economics_of, reasons
+from tenfold.ledger.report import Question, economics_of, reasons
 
 MARCH = datetime(2026, 3, 10, tzinfo=UTC)
 PRICES = "currency: EUR\nrates: [{from: 2020-01-01, cpu_hour: 3600, human_hour: 36}]"

@@ -99,7 +99,7 @@ class Breakdown:
 
     def _direct(self, by: Sequence[By]) -> Iterable[Sum]:
         """All but embedding; months of one price together."""
-        kinds = [kind for kind in ledger.KINDS if kind != "embed"]
+        kinds: list[Kind] = [kind for kind in ledger.KINDS if kind != "embed"]
         for span in self.prices.spans(self.months):
             yield from ledger.sums(self.scope, span, by=by, kinds=kinds, each_month=False)
 
