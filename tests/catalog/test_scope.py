@@ -1,7 +1,9 @@
 import subprocess
 import sys
+import tempfile
 import threading
 from datetime import UTC
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -151,18 +153,25 @@ except NotAllowed as error:
 """
 
 
-def test_a_folder_that_may_not_be_written_is_told(tmp_path):
-    Catalog.open(tmp_path / "catalog.sqlite").close()
-    for file in tmp_path.iterdir():
+@pytest.fixture
+def open_folder():
+    """A folder that every user of this machine can reach."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
+        folder.chmod(0o755)
+
+
+def test_a_folder_that_may_not_be_written_is_told(open_folder):
+    Catalog.open(open_folder / "catalog.sqlite").close()
+    for file in open_folder.iterdir():
         file.chmod(0o444)
-    tmp_path.chmod(0o555)
-    for parent in tmp_path.parents[:2]:
-        parent.chmod(parent.stat().st_mode | 0o055)
-    command = [sys.executable, "-c", READ_ONLY, str(tmp_path / "catalog.sqlite")]
+    open_folder.chmod(0o555)
+    command = [sys.executable, "-c", READ_ONLY, str(open_folder / "catalog.sqlite")]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    tmp_path.chmod(0o755)
     assert "may not be written" in done.stdout
-    assert str(tmp_path) in done.stdout
+    assert str(open_folder) in done.stdout
 
 
 on_postgres = [pytest.mark.postgres, pytest.mark.xdist_group("postgres")]
