@@ -36,7 +36,7 @@ from tenfold.factory.doctor import examine
 COMMAND = [sys.executable, "-c", "from tenfold.cli import main; main()"]
 SAMPLED_S = 0.5
 WINDOW = 1000
-STAGES = ("fit", "judge", "package", "catalog", "other")
+STAGES = ("fit", "judge", "package", "catalog")
 NOT_OURS = {"features"}
 """Folders of a home that no model adds to: what the trunk made of pictures."""
 SHARED = ("blobs", "features", "trunks")
@@ -61,7 +61,8 @@ class Run:
     """What the command printed."""
     peak_rss_mb: float
     peak_pss_mb: float
-    grown_bytes: int
+    grown: Counter[str]
+    """Bytes by part of the home."""
 
     @property
     def counts(self) -> Counter[str]:
@@ -154,15 +155,13 @@ def summary(home: Path, runs: dict[str, Run]) -> dict[str, Any]:
         result[f"{kind}_models"] = run.models
         result[f"{kind}_seconds"] = round(run.seconds, 1)
         result[f"{kind}_per_second"] = round(run.models / run.seconds, 2)
-        result[f"bytes_per_{kind}"] = round(run.grown_bytes / max(1, run.models))
+        result[f"bytes_per_{kind}"] = round(run.grown.total() / max(1, run.models))
+        result[f"{kind}_bytes"] = dict(run.grown)
         result[f"{kind}_questions"] = run.made["questions"]
         result[f"{kind}_verdicts"] = dict(run.counts)
         result[f"{kind}_cpu_seconds"] = _stages(run)
     outcomes = [outcome for run in runs.values() for outcome in run.made["outcomes"]]
     asked = sum(run.made["questions"] for run in runs.values())
-    linear = runs["linear"]
-    spent = sum(_stages(linear).values())
-    shares = {f"share_{k}": round(v / spent, 3) for k, v in _stages(linear).items() if spent}
     return result | {
         "total_seconds": round(sum(run.seconds for run in runs.values()), 1),
         "peak_rss_mb": round(max(run.peak_rss_mb for run in runs.values())),
@@ -174,8 +173,7 @@ def summary(home: Path, runs: dict[str, Run]) -> dict[str, Any]:
         "failed": sum(o["status"] == "failed" for o in outcomes),
         "questions": asked,
         "variants": len(outcomes) - asked,
-        **{f"share_{stage}": None for stage in STAGES},
-        **shares,
+        **_shares(_stages(runs["linear"])),
         "how": HOW,
     }
 
@@ -195,6 +193,16 @@ def slowdown(home: Path) -> float | None:
 def _stages(run: Run) -> dict[str, float]:
     spent = run.made.get("seconds_by_stage") or {}
     return {stage: round(seconds, 2) for stage, seconds in spent.items()}
+
+
+def _shares(spent: dict[str, float]) -> dict[str, float | None]:
+    """Of all seconds; what has no name of its own here is `other`."""
+    whole = sum(spent.values())
+    named = {f"share_{name}": spent.get(name, 0.0) / whole if whole else None for name in STAGES}
+    rest = 1 - sum(share or 0.0 for share in named.values()) if whole else None
+    return {
+        name: share and round(share, 3) for name, share in {**named, "share_other": rest}.items()
+    }
 
 
 def _plain() -> dict[str, str]:
@@ -241,11 +249,14 @@ def _kilobytes(pid: int, what: str) -> int:
     return next((int(line.split()[1]) for line in lines if line.startswith(what)), 0)
 
 
-def _bytes(home: Path) -> int:
-    """Of all files in a home but the features."""
-    ours = [top for top in home.iterdir() if top.name not in NOT_OURS]
-    files = [path for top in ours for path in (top.rglob("*") if top.is_dir() else [top])]
-    return sum(path.stat().st_size for path in files if path.is_file())
+def _bytes(home: Path) -> Counter[str]:
+    """Of each part of a home but the features."""
+    found: Counter[str] = Counter()
+    for top in home.iterdir():
+        files = top.rglob("*") if top.is_dir() else [top]
+        if top.name not in NOT_OURS:
+            found[top.name] = sum(path.stat().st_size for path in files if path.is_file())
+    return found
 
 
 def _checkpoint(home: Path) -> None:
