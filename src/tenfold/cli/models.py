@@ -1,4 +1,4 @@
-"""Commands about models: make, predict, reproduce, evidence, export, report."""
+"""Commands about models: make, predict, reproduce, evidence, export."""
 
 import sys
 from pathlib import Path
@@ -20,7 +20,7 @@ Model = Annotated[str, typer.Argument(help="A model by task name or id, or a .te
 
 
 def register(app: typer.Typer) -> None:
-    for command in (make, predict, reproduce, evidence, export, report):
+    for command in (make, predict, reproduce, evidence, export):
         app.command()(command)
 
 
@@ -49,7 +49,7 @@ def make(
         if out is not None:
             raise SpecError(
                 "--out is for the report of tasks; a fleet prints what it came to.",
-                hint="`tenfold report TASK --out …` writes the report of one of its tasks.",
+                hint="`tenfold report task TASK --out …` writes the report of one of its tasks.",
             )
         fleet.make(sources, only_plan=plan, strict=strict, json=json)
         return
@@ -177,21 +177,3 @@ def export(
         emit(written)
     else:
         stdout.print(escape(written.in_words), soft_wrap=True)
-
-
-def report(
-    tasks: Annotated[list[str], typer.Argument(help="Tasks that were made.")],
-    out: Annotated[
-        Path | None, typer.Option(help="An .html file, or a folder; default: the workspace.")
-    ] = None,
-    json: Json = False,
-) -> None:
-    """Write the HTML report of made tasks again."""
-    from tenfold.factory.reporting import write_report
-
-    with opened() as workspace:
-        path = write_report(workspace, tasks, out=out)
-    if json:
-        emit({"report": path})
-    else:
-        stdout.print(f"Report: {escape(str(path))}", soft_wrap=True)

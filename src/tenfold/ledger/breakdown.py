@@ -17,7 +17,7 @@ Grouping = Literal["task", "fleet", "tenant", "sector"]
 LISTED = 50
 """Tasks, those that cost most; the others are one line."""
 NONE = "(none)"
-OTHERS = "other tasks"
+OTHERS = "other tasks, and what names none"
 UNUSED = "embedded, not yet used"
 SHARED: tuple[Kind, ...] = ("embed", "make")
 INVISIBLE = Decimal("1e-6")
@@ -132,15 +132,14 @@ class Breakdown:
         kinds = dict(self.kinds)
         embedding = kinds.pop("embed", NOTHING) - unused
         apart = {name: kinds.pop(name) for name in ("overhead", "waste") if name in kinds}
-        is_group = count > len(lines)
         others = Line(
-            name=f"{count - len(lines):,} {OTHERS}" if is_group else NONE,
-            is_group=is_group,
+            name=f"{count - len(lines):,} {OTHERS}" if count > len(lines) else NONE,
+            is_group=False,
             accepted=0,
             direct=sum(kinds.values(), NOTHING) - sum((one.direct for one in lines), NOTHING),
             embedding=embedding - sum((one.embedding for one in lines), NOTHING),
         )
-        shown = [others] if others.total > INVISIBLE or is_group else []
+        shown = [others] if others.total > INVISIBLE else []
         return [*shown, *_rest(apart, unused)]
 
     def _weights(self) -> list[Weights]:

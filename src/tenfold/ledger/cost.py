@@ -14,6 +14,8 @@ from tenfold.ledger.price import Prices
 
 GRAIN = Decimal("1e-12")
 ZERO = Decimal(0)
+SMALLEST = Decimal("0.000001")
+"""What is told of an amount; beneath, only that it is smaller."""
 HOUR = 3600
 GIGABYTE = 10**9
 
@@ -150,6 +152,18 @@ def split(cost: Cost, weights: Sequence[int]) -> list[Cost]:
         return [cost]
     columns = {name: _split(amount, weights) for name, amount in cost.parts.items()}
     return [Cost(**{name: columns[name][i] for name in columns}) for i in range(len(weights))]
+
+
+def money(amount: Decimal, currency: str = "") -> str:
+    """As people read it: whole from a hundred on, cents from one on, else two digits."""
+    size = abs(amount)
+    if size >= 100 or not amount:
+        text = f"{amount:,.0f}"
+    elif round(size, 2) >= 1:
+        text = f"{amount:,.2f}"
+    else:
+        text = f"{amount:.2g}" if size >= SMALLEST else f"< {SMALLEST:f}"
+    return f"{text} {currency}".rstrip()
 
 
 def _split(amount: Decimal, weights: Sequence[int]) -> list[Decimal]:
