@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import tenfold
-from conftest import write_cells
+from cells import write_cells
 from tenfold.catalog import models, questions
 from tenfold.packages import of_model
 

@@ -3,7 +3,7 @@
 import pytest
 
 import tenfold
-from conftest import write_cells
+from cells import write_cells
 from tenfold.errors import Unsupported
 from tenfold.factory.doctor import examine
 from tenfold.factory.plan import plan

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 import tenfold
-from conftest import write_cells
+from cells import write_cells
 from tenfold.catalog import datasets, models, questions
 from tenfold.errors import DataError, IntegrityError, NotFound, SpecError
 from tenfold.factory import register, stock
