@@ -12,15 +12,19 @@ from sqlalchemy.sql.selectable import Subquery
 from tenfold.catalog import ledger
 from tenfold.catalog.ledger import Sum, month_of, within
 from tenfold.catalog.scope import Scope
-from tenfold.catalog.tables import ledger_months, ledger_task_months, models, questions
+from tenfold.catalog.tables import (
+    ledger_months,
+    ledger_task_months,
+    ledger_tasks,
+    models,
+    questions,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """What one of everything costs from a month on, roughly: to rank, not to bill."""
+    """What one of everything costs, roughly: to rank, not to bill."""
 
-    month: int
-    """As 202612."""
     by_column: Mapping[str, float]
     """Of cpu_s, bytes_stored, bytes_read, human_s."""
     image: float
@@ -88,8 +92,13 @@ def accepted_tasks(
         return Counter({row.task: row.number for row in connection.execute(query)})
 
 
-def of_newly_accepted(scope: Scope, since: datetime, until: datetime) -> list[Sum]:
-    """What was booked, until then, to the tasks whose questions were first accepted in the span."""
+def of_newly_accepted(
+    scope: Scope, since: datetime, until: datetime, *, all_at: int | None
+) -> list[Sum]:
+    """What was booked, until then, to the tasks whose questions were first accepted in the span.
+
+    By month; with `all_at`, everything ever booked to them, as if in that month: much faster.
+    """
     newly = (
         select(models.c.task)
         .join(questions, questions.c.id == models.c.question_id)
@@ -97,16 +106,19 @@ def of_newly_accepted(scope: Scope, since: datetime, until: datetime) -> list[Su
         .where(models.c.status == "accepted", _between(questions.c.accepted_at, since, until))
         .distinct()
     )
-    table = ledger_task_months
-    keys = (table.c.month, table.c.kind, table.c.currency)
-    query = (
-        select(*ledger.sum_columns(table, keys))
-        .where(table.c.tenant == scope.tenant, table.c.task.in_(newly))
-        .where(table.c.month < month_of(until))
-        .group_by(*keys)
-    )
+    table = ledger_tasks if all_at else ledger_task_months
+    mine = and_(table.c.tenant == scope.tenant, table.c.task.in_(newly))
+    groups = [table.c.kind, table.c.currency]
+    if all_at:
+        month = literal(all_at).label("month")
+    else:
+        month = table.c.month
+        mine &= table.c.month < month_of(until)
+        groups = [month, *groups]
+    query = select(*ledger.sum_columns(table, [month, table.c.kind, table.c.currency]))
     with scope.read() as connection:
-        return [ledger.sum_of(row, ()) for row in connection.execute(query)]
+        rows = connection.execute(query.where(mine).group_by(*groups))
+        return [ledger.sum_of(row, ()) for row in rows]
 
 
 def of_tasks(scope: Scope, tasks: Sequence[str], months: tuple[int, int]) -> dict[str, list[Sum]]:
@@ -126,23 +138,37 @@ def of_tasks(scope: Scope, tasks: Sequence[str], months: tuple[int, int]) -> dic
 
 
 def costliest(
-    scope: Scope, months: tuple[int, int], weights: Sequence[Weights], *, count: int
+    scope: Scope, months: tuple[int, int] | None, weights: Weights, *, count: int
 ) -> tuple[list[str], int]:
-    """The tasks that cost most with their share of embedding, and how many tasks there are."""
-    table = ledger_task_months
-    pots = _pots(scope, months, weights)
-    mine = and_(table.c.tenant == scope.tenant, within(table, months))
-    read = func.coalesce(
-        pots.c.per_image * table.c.images, pots.c.per_model * table.c.entries, literal(0.0)
-    )
-    cost = _cost(table, weights) + case((table.c.kind == "make", read), else_=literal(0.0))
-    same = and_(pots.c.month == table.c.month, pots.c.dataset == table.c.dataset)
-    ranked = (
-        select(table.c.task)
-        .select_from(table.outerjoin(pots, same))
+    """About the tasks that cost most with their share of embedding, and how many tasks there are.
+
+    `months` None: over everything ever booked, which is much faster.
+    """
+    table = ledger_task_months if months else ledger_tasks
+    mine = table.c.tenant == scope.tenant
+    if months:
+        mine = and_(mine, within(table, months))
+    booked = (
+        select(
+            table.c.task,
+            table.c.dataset,
+            func.sum(_cost(table, weights)).label("cost"),
+            _made(table, "images").label("images"),
+            _made(table, "entries").label("models"),
+        )
         .where(mine)
-        .group_by(table.c.task)
-        .order_by(func.sum(cost).desc(), table.c.task)
+        .group_by(table.c.task, table.c.dataset)
+        .subquery()
+    )
+    pots = _pots(scope, months or ledger.EVER, weights)
+    share = func.coalesce(
+        pots.c.per_image * booked.c.images, pots.c.per_model * booked.c.models, literal(0.0)
+    )
+    ranked = (
+        select(booked.c.task)
+        .select_from(booked.outerjoin(pots, pots.c.dataset == booked.c.dataset))
+        .group_by(booked.c.task)
+        .order_by(func.sum(booked.c.cost + share).desc(), booked.c.task)
         .limit(count)
     )
     every = select(table.c.task).where(mine).distinct().subquery()
@@ -151,52 +177,42 @@ def costliest(
         return list(names), connection.execute(select(func.count()).select_from(every)).scalar_one()
 
 
-def _pots(scope: Scope, months: tuple[int, int], weights: Sequence[Weights]) -> Subquery:
-    """What embedding cost per picture that a head read (or per head), by month and dataset."""
+def _pots(scope: Scope, months: tuple[int, int], weights: Weights) -> Subquery:
+    """What embedding cost per picture that a head read (or per head), by dataset."""
     table = ledger_months
     spent = func.sum(case((table.c.kind == "embed", _cost(table, weights)), else_=literal(0.0)))
-    images = func.sum(case((table.c.kind == "make", table.c.images), else_=literal(0)))
-    made = func.sum(case((table.c.kind == "make", table.c.entries), else_=literal(0)))
     return (
         select(
-            table.c.month,
             table.c.dataset,
-            (spent / func.nullif(images, 0)).label("per_image"),
-            (spent / func.nullif(made, 0)).label("per_model"),
+            (spent / func.nullif(_made(table, "images"), 0)).label("per_image"),
+            (spent / func.nullif(_made(table, "entries"), 0)).label("per_model"),
         )
         .where(table.c.tenant == scope.tenant, table.c.kind.in_(("embed", "make")))
         .where(within(table, months))
-        .group_by(table.c.month, table.c.dataset)
+        .group_by(table.c.dataset)
         .subquery()
     )
 
 
-def _cost(table: Table, weights: Sequence[Weights]) -> ColumnElement[Any]:
+def _made(table: Table, column: str) -> ColumnElement[Any]:
+    return func.sum(case((table.c.kind == "make", table.c[column]), else_=literal(0)))
+
+
+def _cost(table: Table, weights: Weights) -> ColumnElement[Any]:
     """About what a row of a rollup cost."""
-    names = list(weights[0].by_column)
-    cost: ColumnElement[Any] = literal(0.0)
-    for name in names:
-        cost += table.c[name] * _dated(table, {w.month: w.by_column[name] for w in weights})
-    for kind, name in (("embed", "image"), ("label", "label")):
-        price = {w.month: float(getattr(w, name)) for w in weights}
-        if any(price.values()):
-            counted = case((table.c.kind == kind, table.c[f"{name}s"]), else_=literal(0))
-            cost += counted * _dated(table, price)
-    worth = weights[-1].exchange
-    bills = func.coalesce(table.c.amount, literal(0)) / literal(1e6)
-    rates = [(table.c.currency == currency, literal(rate)) for currency, rate in worth.items()]
-    return cost + (bills * case(*rates, else_=literal(1.0)) if rates else bills)
-
-
-def _dated(table: Table, prices: Mapping[int, float]) -> ColumnElement[float]:
-    """The price that holds in the row's month."""
-    if len(set(prices.values())) == 1:
-        return literal(next(iter(prices.values())))
-    newest_first = sorted(prices.items(), reverse=True)
-    return case(
-        *((table.c.month >= month, literal(price)) for month, price in newest_first),
-        else_=literal(newest_first[-1][1]),
-    )
+    rates = [(table.c.currency == name, literal(rate)) for name, rate in weights.exchange.items()]
+    cost: ColumnElement[Any] = func.coalesce(table.c.amount, literal(0)) / literal(1e6)
+    cost = cost * case(*rates, else_=literal(1.0)) if rates else cost
+    for name, price in weights.by_column.items():
+        if price:
+            cost += table.c[name] * literal(price)
+    for kind, name, price in (
+        ("embed", "images", weights.image),
+        ("label", "labels", weights.label),
+    ):
+        if price:
+            cost += case((table.c.kind == kind, table.c[name]), else_=literal(0)) * literal(price)
+    return cost
 
 
 def _between(column: ColumnElement[Any], since: datetime, until: datetime) -> ColumnElement[bool]:

@@ -29,7 +29,14 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from tenfold.catalog.scope import Scope
-from tenfold.catalog.tables import MILLION, entries, ledger_months, ledger_task_months, runs
+from tenfold.catalog.tables import (
+    MILLION,
+    entries,
+    ledger_months,
+    ledger_task_months,
+    ledger_tasks,
+    runs,
+)
 from tenfold.errors import DataError
 
 Kind = Literal["embed", "make", "overhead", "waste", "label", "spend"]
@@ -37,6 +44,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 By = Literal["dataset", "fleet", "sector"]
 BYS: tuple[By, ...] = get_args(By)
 EVER = (0, 999912)
+ROLLUPS = (ledger_months, ledger_task_months, ledger_tasks)
 ZERO = Decimal(0)
 LARGEST = 1_000_000_000_000
 """Of one amount; whole millionths of it fit into 64 bits."""
@@ -173,8 +181,8 @@ def add(connection: Connection, scope: Scope, new: Iterable[Entry]) -> int:
         query.returning(entries.c.run, entries.c.kind, entries.c.subject), rows
     )
     fresh = [stamped[row.run, row.kind, row.subject] for row in added]
-    _roll_up(connection, scope, fresh, ledger_months)
-    _roll_up(connection, scope, [e for e in fresh if e.task], ledger_task_months)
+    for table in ROLLUPS:
+        _roll_up(connection, scope, [e for e in fresh if e.task or "task" not in table.c], table)
     return len(fresh)
 
 
@@ -223,13 +231,13 @@ def _insert(connection: Connection, table: Table) -> Any:
 def recount(scope: Scope) -> None:
     """Write the rollups of this tenant again from its entries, as after a bulk load of entries."""
     with scope.write() as connection:
-        for table in (ledger_months, ledger_task_months):
+        for table in ROLLUPS:
             key = [column.name for column in table.primary_key]
             columns = [entries.c[name] for name in key]
             sums = [func.count(), func.max(entries.c.peak_mb).label("peak_mb")]
             sums += [func.coalesce(func.sum(entries.c[name]), 0).label(name) for name in _SUMMED]
             mine = select(*columns, *sums).where(entries.c.tenant == scope.tenant)
-            if table is ledger_task_months:
+            if "task" in table.c:
                 mine = mine.where(entries.c.task != "")
             connection.execute(delete(table).where(table.c.tenant == scope.tenant))
             names = [*key, "entries", "peak_mb", *_SUMMED]

@@ -77,12 +77,12 @@ class Judging:
 
     key: str
     """What is decided."""
-    samples: frozenset[str]
-    """Everyone who can answer; lineages that used one of them are joined."""
+    samples: frozenset[bytes]
+    """Everyone who can answer, by `questions.short`; lineages that used one of them are joined."""
     first_look: int
     """What the looks' numbers were counted from."""
-    judge: frozenset[str]
-    fit: frozenset[str]
+    judge: frozenset[bytes]
+    fit: frozenset[bytes]
     """Samples that fitted or calibrated any of the models."""
     models: tuple[Model, ...]
 
@@ -220,7 +220,7 @@ def search(scope: Scope, sought: Search) -> list[Model]:
         wanted = getattr(sought, name)
         chosen = chosen.where(models.c[name] == wanted) if wanted else chosen
     if sought.text:
-        chosen = chosen.where(models.c.task.contains(sought.text, autoescape=True))
+        chosen = chosen.where(models.c.task.icontains(sought.text, autoescape=True))
     chosen = chosen.where(models.c.task > sought.after).order_by(models.c.task).limit(sought.limit)
     query = _mine(scope).where(models.c.id.in_(chosen.scalar_subquery()))
     with scope.read() as connection:
@@ -332,8 +332,8 @@ def makes_of(scope: Scope, *, dataset: str | None = None) -> list[Make]:
 
 def _check_nothing_changed(judging: Judging, joined: Sequence[Spent]) -> None:
     taken = sum(one.looks for one in joined)
-    fitted = frozenset[str]().union(*(one.fit for one in joined))
-    judged = frozenset[str]().union(*(one.judge for one in joined))
+    fitted = frozenset[bytes]().union(*(one.fit for one in joined))
+    judged = frozenset[bytes]().union(*(one.judge for one in joined))
     if 1 + taken != judging.first_look:
         raise Conflict(
             f"look {judging.first_look} at this question was taken meanwhile.",

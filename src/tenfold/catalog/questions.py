@@ -9,7 +9,10 @@ from dataclasses import asdict, dataclass
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from tenfold.catalog.scope import Scope
-from tenfold.catalog.tables import looks, models, questions, roles
+from tenfold.catalog.tables import looks, models, questions
+
+SHORT = 16
+"""Bytes of a digest that a lineage keeps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,44 +26,37 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """One question's lineage so far."""
+    """One question's lineage so far; samples by their `short` digests."""
 
     question_id: int
     key: str
-    judge: frozenset[str]
-    fit: frozenset[str]
+    judge: frozenset[bytes]
+    fit: frozenset[bytes]
     """Samples that fitted or calibrated."""
     looks: int
+
+
+def short(sample: str) -> bytes:
+    """What a lineage keeps of a sample's digest: 128 bits tell billions apart."""
+    return bytes.fromhex(sample[: 2 * SHORT])
 
 
 def spent(scope: Scope, key: str) -> list[Spent]:
     """All lineages of this tenant that decided `key`."""
     with scope.read() as connection:
-        return _spent(connection, scope, key)
+        return spent_in(connection, scope, key)
 
 
 def spent_in(connection: Connection, scope: Scope, key: str) -> list[Spent]:
     """`spent`, inside the transaction that will add to it."""
-    return _spent(connection, scope, key)
-
-
-def _spent(connection: Connection, scope: Scope, key: str) -> list[Spent]:
-    query = select(questions.c.id).where(questions.c.tenant == scope.tenant, questions.c.key == key)
-    found: list[Spent] = []
-    for question_id in connection.execute(query.order_by(questions.c.id)).scalars().all():
-        mine = select(roles.c.sha256, roles.c.judges).where(roles.c.question_id == question_id)
-        count = select(func.count()).where(looks.c.question_id == question_id)
-        used = connection.execute(mine).all()
-        found.append(
-            Spent(
-                question_id=question_id,
-                key=key,
-                judge=frozenset(sha for sha, judges in used if judges),
-                fit=frozenset(sha for sha, judges in used if not judges),
-                looks=connection.execute(count).scalar_one(),
-            )
-        )
-    return found
+    taken = select(func.count()).where(looks.c.question_id == questions.c.id).scalar_subquery()
+    query = select(questions, taken.label("looks")).where(
+        questions.c.tenant == scope.tenant, questions.c.key == key
+    )
+    return [
+        Spent(row.id, key, _apart(row.judge), _apart(row.fit), row.looks)
+        for row in connection.execute(query.order_by(questions.c.id))
+    ]
 
 
 def merge(
@@ -69,15 +65,17 @@ def merge(
     asked: Asked,
     *,
     joined: Sequence[Spent],
-    judge: frozenset[str],
-    fit: frozenset[str],
+    judge: frozenset[bytes],
+    fit: frozenset[bytes],
 ) -> int:
     """One question row that holds all of `joined` and knows the roles of `judge` and `fit`."""
-    if joined:
-        keep = joined[0].question_id
-    else:
-        values = {"tenant": scope.tenant, **asdict(asked)}
-        keep = connection.execute(insert(questions).returning(questions.c.id), values).scalar_one()
+    judges = judge.union(*(other.judge for other in joined))
+    fits = fit.union(*(other.fit for other in joined)) - judges
+    roles = {"judge": _together(judges), "fit": _together(fits)}
+    if not joined:
+        values = {"tenant": scope.tenant, **asdict(asked), **roles}
+        return connection.execute(insert(questions).returning(questions.c.id), values).scalar_one()
+    keep = joined[0].question_id
     for other in joined[1:]:
         old = other.question_id
         _take_over_acceptance(connection, keep, old)
@@ -85,18 +83,18 @@ def merge(
             connection.execute(
                 update(table).where(table.c.question_id == old).values(question_id=keep)
             )
-        connection.execute(delete(roles).where(roles.c.question_id == old))
         connection.execute(delete(questions).where(questions.c.id == old))
-    known = joined[0].judge | joined[0].fit if joined else frozenset[str]()
-    judges = judge.union(*(other.judge for other in joined))
-    fits = fit.union(*(other.fit for other in joined)) - judges
-    rows = [
-        {"question_id": keep, "sha256": sha, "judges": sha in judges}
-        for sha in sorted((judges | fits) - known)
-    ]
-    if rows:
-        connection.execute(insert(roles), rows)
+    if (judges, fits) != (joined[0].judge, joined[0].fit):
+        connection.execute(update(questions).where(questions.c.id == keep).values(**roles))
     return keep
+
+
+def _together(samples: frozenset[bytes]) -> bytes:
+    return b"".join(sorted(samples))
+
+
+def _apart(packed: bytes) -> frozenset[bytes]:
+    return frozenset(packed[start : start + SHORT] for start in range(0, len(packed), SHORT))
 
 
 def _take_over_acceptance(connection: Connection, keep: int, old: int) -> None:

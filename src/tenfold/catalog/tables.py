@@ -7,13 +7,13 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     BigInteger,
-    Boolean,
     Column,
     DateTime,
     Float,
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -136,16 +136,11 @@ questions = Table(  # a question's lineage: what was decided, and how often it w
     Column("accepted_at", UtcDateTime()),  # when a model that answers it was first accepted
     Column("fleet", String(200), nullable=False),  # of the task that asked first; empty: none
     Column("sector", String(100), nullable=False),
+    # what a sample did for a question, it does for life; first halves of digests, one after another
+    Column("judge", LargeBinary, nullable=False),
+    Column("fit", LargeBinary, nullable=False),  # fitted or calibrated
     Index(None, "tenant", "key"),
     Index(None, "tenant", "accepted_at"),
-)
-
-roles = Table(  # what a sample did for a question: for life
-    "roles",
-    metadata,
-    Column("question_id", ForeignKey("questions.id"), primary_key=True),
-    Column("sha256", DIGEST, primary_key=True),
-    Column("judges", Boolean, nullable=False),  # else it fits or calibrates
 )
 
 looks = Table(
@@ -189,9 +184,11 @@ models = Table(
     Column("seconds", JSON, nullable=False),
     Column("created_at", UtcDateTime(), nullable=False),
     Column("created_by", String(100), nullable=False),
-    Index(None, "tenant", "task"),
+    Index(None, "tenant", "task", "created_at"),
     Index(None, "tenant", "dataset"),
-    Index(None, "tenant", "created_at"),
+    Index(None, "tenant", "status"),
+    Index(None, "created_at", "tenant"),  # in this order: else SQLite takes it to find one model
+    Index(None, "question_id", "created_at"),
     Index(None, "question_id", "status", "created_at"),
 )
 
@@ -294,6 +291,19 @@ ledger_task_months = Table(  # rollup of entries that name a task
     Column("tenant", String(100), primary_key=True),
     Column("task", String(200), primary_key=True),
     Column("month", Integer, primary_key=True),
+    Column("dataset", String(200), primary_key=True),
+    Column("kind", String(20), primary_key=True),
+    Column("currency", String(10), primary_key=True),
+    Column("entries", BigInteger, nullable=False),
+    *_used(),
+    sqlite_with_rowid=False,
+)
+
+ledger_tasks = Table(  # rollup of the same, over all months
+    "ledger_tasks",
+    metadata,
+    Column("tenant", String(100), primary_key=True),
+    Column("task", String(200), primary_key=True),
     Column("dataset", String(200), primary_key=True),
     Column("kind", String(20), primary_key=True),
     Column("currency", String(10), primary_key=True),

@@ -27,7 +27,8 @@ from tenfold.packages import Golden, Manifest, Pack, Package
 from tenfold.runtime import UNFIT, LoadedHead, Seen, decide, hits
 from tenfold.values import MapBatch
 
-GOLDENS = 8
+GOLDENS, MOST_GOLDENS = 4, 8
+"""At least, and at most where there are many classes."""
 GOLDEN_MAPS = 2
 """Golden samples whose dense maps travel too."""
 DOUBT = 0.02
@@ -67,6 +68,19 @@ class _Bench(Workbench):
     pack: Pack = field(default_factory=Pack)
     goldens: dict[object, "_Goldens"] = field(default_factory=dict[object, "_Goldens"])
     """By what they depend on: variants of a question have the same."""
+    judged: dict[object, np.ndarray] = field(default_factory=dict[object, np.ndarray])
+    """Roots of judge, by inputs and rows: variants of a question have the same."""
+
+    def samples(self, rows: Sequence[int]) -> list[str]:
+        return [self.roster.samples[row] for row in rows]
+
+    def judged_roots(self, manifest: Manifest, rows: Sequence[int]) -> np.ndarray:
+        at = np.array(rows, int)
+        key = (manifest.inputs, at.tobytes())
+        if key not in self.judged:
+            self.judged.clear()
+            self.judged[key] = self.reader.roots(self.digest, manifest)[at].astype(np.float64)
+        return self.judged[key]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,18 +124,19 @@ def _judged(bench: _Bench, job: Job, fitted: Fitted) -> Judged:
         gate = fitted.gate.arrays() if fitted.gate else {}
         package = Package(manifest, head=fitted.head.arrays(), gate=gate)
         loaded = LoadedHead.of(packages.load(packages.dump(package), where="memory"))
-    rows = rows_of(roles, "calibrate", "judge")
+    calibrating, rows = rows_of(roles, "calibrate"), rows_of(roles, "judge")
     with judging.running():
         scores, unfit = _scores(bench, loaded, rows)
-        first = int((roles == 2).sum())  # rows of calibrate come before those of judge
-        counts = count(bench.roster, manifest, rows[first:], scores[first:], unfit[first:])
+        counts = count(bench.roster, manifest, rows, scores, unfit)
     with packaging.running():
         goldens = _goldens_of(bench, job, roles)
-        places = {row: place for place, row in enumerate(rows)}
+        everyone = np.concatenate([fitted.calibrated, scores])
+        unfit = np.concatenate([_unfit(bench, loaded, calibrating), unfit])
+        places = {row: place for place, row in enumerate([*calibrating, *rows])}
         final = manifest.model_copy(
             update={
                 "goldens": tuple(
-                    _golden(bench.roster, loaded, row, scores[at], is_unfit=bool(unfit[at]))
+                    _golden(bench.roster, loaded, row, everyone[at], is_unfit=bool(unfit[at]))
                     for row, at in ((row, places[row]) for row in goldens.rows)
                 ),
                 "golden_rows": goldens.blob,
@@ -129,14 +144,14 @@ def _judged(bench: _Bench, job: Job, fitted: Fitted) -> Judged:
         )
         _check_rows(loaded, final, goldens)
         head = bench.pack.add(packages.dump(Package(final, package.head, package.gate)))
-        proof = bench.pack.add(evidence.pack(roles, scores, unfit))
+        proof = bench.pack.add(evidence.pack(roles, everyone, unfit))
     return Judged(
         counts=tuple(counts),
         head=head,
         evidence=proof,
         goldens=tuple(bench.roster.samples[row] for row in goldens.rows),
         golden_rows=goldens.blob,
-        suspects=_suspects(bench.roster, manifest, rows[:first], scores[:first]),
+        suspects=_suspects(bench.roster, manifest, calibrating, fitted.calibrated),
         judge=judging.taken,
         package=packaging.taken,
     )
@@ -147,14 +162,28 @@ def _scores(
 ) -> tuple[Scores, Bool[np.ndarray, " rows"]]:
     """What the packaged head says of stored features, and which pictures nobody should judge."""
     if loaded.manifest.kind == "classify":
-        roots = bench.reader.roots(bench.digest, loaded.manifest)
-        return loaded.head.score_roots(roots[np.array(rows, int)]), np.zeros(len(rows), bool)
-    samples = [bench.roster.samples[row] for row in rows]
-    scores, unfit = [np.zeros(0, np.float32)], [np.zeros(0, bool)]
-    for batch in bench.reader.maps(loaded.manifest, loaded.strides, samples)():
+        return loaded.head.score_roots(bench.judged_roots(loaded.manifest, rows)), _fine(rows)
+    scores, unfit = [np.zeros(0, np.float32)], [_fine(())]
+    for batch in bench.reader.maps(loaded.manifest, loaded.strides, bench.samples(rows))():
         scores.append(loaded.head.score(batch).image)
-        unfit.append(np.array([bool(reason) for reason in loaded.unfit(batch)]))
+        unfit.append(_reasons(loaded, batch))
     return np.concatenate(scores).astype(np.float32)[:, None], np.concatenate(unfit)
+
+
+def _unfit(bench: _Bench, loaded: LoadedHead, rows: Sequence[int]) -> Bool[np.ndarray, " rows"]:
+    """Which pictures nobody should judge."""
+    if loaded.gate is None:
+        return _fine(rows)
+    batches = bench.reader.vital(loaded.manifest, bench.samples(rows))
+    return np.concatenate([_fine(()), *(_reasons(loaded, batch) for batch in batches)])
+
+
+def _reasons(loaded: LoadedHead, batch: MapBatch) -> Bool[np.ndarray, " rows"]:
+    return np.array([bool(reason) for reason in loaded.unfit(batch)])
+
+
+def _fine(rows: Sequence[int]) -> Bool[np.ndarray, " rows"]:
+    return np.zeros(len(rows), bool)
 
 
 def count(
@@ -197,7 +226,8 @@ def _goldens_of(bench: _Bench, job: Job, roles: np.ndarray) -> _Goldens:
         for row in sorted(rows, key=lambda r: roster.samples[r]):
             by_class.setdefault(roster.truth[row], []).append(row)
         turns = [group[i] for i in range(GOLDENS) for group in by_class.values() if i < len(group)]
-        bench.goldens[key] = _read_goldens(bench, job, tuple(turns[:GOLDENS]))
+        most = max(GOLDENS, min(len(by_class), MOST_GOLDENS))
+        bench.goldens[key] = _read_goldens(bench, job, tuple(turns[:most]))
     return bench.goldens[key]
 
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Bool, Float32
+from jaxtyping import Bool, Float32, Int
 
 from tenfold.catalog.datasets import Item
+from tenfold.catalog.questions import short
 from tenfold.errors import DataError
 from tenfold.factory.groups import Groups
 from tenfold.formats.row import is_good
@@ -46,15 +47,26 @@ class Cohort:
         return Groups.among(self.items, self.targets)
 
     @cached_property
-    def place(self) -> dict[str, int]:
-        """Of each sample, by its digest."""
-        return {sample: i for i, sample in enumerate(self.samples)}
+    def shorts(self) -> tuple[bytes, ...]:
+        """How lineages name the samples."""
+        return tuple(short(sample) for sample in self.samples)
 
-    def mask(self, samples: Collection[str]) -> Bool[np.ndarray, " n"]:
-        """Which of the cohort are among `samples`."""
-        found = np.zeros(len(self.items), bool)
-        found[[self.place[sample] for sample in samples if sample in self.place]] = True
-        return found
+    @cached_property
+    def everyone(self) -> frozenset[bytes]:
+        return frozenset(self.shorts)
+
+    def mask(self, shorts: Collection[bytes]) -> Bool[np.ndarray, " n"]:
+        """Which of the cohort are among those that a lineage names."""
+        if not shorts:
+            return np.zeros(len(self.items), bool)
+        return np.array([name in shorts for name in self.shorts], bool)
+
+    @cached_property
+    def answers(self) -> tuple[list[str], Int[np.ndarray, " n"]]:
+        """Every answer that is given, sorted, and which of them each sample has."""
+        names = sorted(set(self.truth))
+        place = {name: i for i, name in enumerate(names)}
+        return names, np.array([place[name] for name in self.truth], np.int64)
 
     @cached_property
     def truth(self) -> tuple[str, ...]:

@@ -18,8 +18,10 @@ from tenfold.blobs import Blobs
 from tenfold.catalog.models import Model
 from tenfold.errors import DataError
 from tenfold.factory import recompute
+from tenfold.factory import roster as rosters
 from tenfold.factory.judge import Bound, Verdict
-from tenfold.factory.roster import Roster, rows_of
+from tenfold.factory.roster import rows_of
+from tenfold.factory.snapshot import items_in
 from tenfold.factory.splits import ROLES, Codes
 from tenfold.runtime import UNFIT, hits, in_words
 
@@ -74,7 +76,7 @@ def of_model(blobs: Blobs, model: Model) -> str:
         IntegrityError: its bytes are no longer what was written.
     """
     manifest = packages.of_model(blobs, model).manifest
-    roster = Roster.load(blobs.get(model.roster))
+    roster = rosters.load(blobs.get(model.roster), lambda digest: items_in(blobs.get(digest)))
     arrays = arrays_of(blobs, model)
     rows = rows_of(arrays["roles"], "calibrate", "judge")
     said = hits(manifest, arrays["scores"])

@@ -14,7 +14,8 @@ from tenfold.factory.job import Job
 from tenfold.factory.judge import Count, counts_classes, counts_good_bad
 from tenfold.factory.reading import Reader
 from tenfold.factory.roster import Roster, rows_of
-from tenfold.heads import recipe
+from tenfold.factory.splits import CALIBRATE
+from tenfold.heads import fitted, recipe
 from tenfold.heads.fitness import FitnessGate
 from tenfold.heads.validate import assign_folds, cross_validate
 from tenfold.metrics.classification import auroc
@@ -38,6 +39,8 @@ class Fitted:
     head: Any
     gate: FitnessGate | None
     thresholds: tuple[float, ...]
+    calibrated: Float32[np.ndarray, "rows scores"]
+    """Scores of calibrate, by the head as it will be loaded."""
     estimate: float | None
     expected: tuple[Count, ...]
     """See `tenfold.factory.job.Trial`."""
@@ -51,14 +54,14 @@ def fit(bench: Workbench, job: Job) -> Fitted:
     Raises:
         DataError: the splits hold too little to fit.
     """
-    fitted = _fit_classify if job.manifest.kind == "classify" else _fit_anomaly
-    head, gate, scores, rows = fitted(bench, job)
+    of_kind = _fit_classify if job.manifest.kind == "classify" else _fit_anomaly
+    head, gate, scores, rows = of_kind(bench, job)
     roles = np.frombuffer(job.roles, np.uint8)
     targets = bench.roster.targets[rows]
-    calibrate = np.isin(rows, rows_of(roles, "calibrate"))
+    calibrate = roles[rows] == CALIBRATE
     thresholds = _thresholds(bench.roster, job, scores[calibrate], targets[calibrate])
     estimate, expected = _estimate(bench.roster, rows, scores, thresholds)
-    return Fitted(head, gate, thresholds, estimate, expected)
+    return Fitted(head, gate, thresholds, scores[calibrate], estimate, expected)
 
 
 def _fit_classify(bench: Workbench, job: Job) -> tuple[Any, None, np.ndarray, np.ndarray]:
@@ -76,7 +79,7 @@ def _fit_classify(bench: Workbench, job: Job) -> tuple[Any, None, np.ndarray, np
             fitting = pool.submit(made.fit_roots, mine, learnt, rng=_rng(job))
             inside = _inside(bench, job, mine, rows[:n], pool=pool)
             head = fitting.result()
-    outside = head.score_roots(roots[rows[n:]])
+    outside = reloaded(job, head).score_roots(roots[rows[n:]])
     if inside is None:  # nothing is held out: calibrate alone tells
         return head, None, outside, rows[n:]
     return head, None, np.concatenate([inside, outside]) if n < len(rows) else inside, rows
@@ -112,8 +115,14 @@ def _fit_anomaly(bench: Workbench, job: Job) -> tuple[Any, FitnessGate, np.ndarr
     head = made.fit(maps(manifest, made.strides, goods, all_views=True), rng=_rng(job))
     gate = FitnessGate.fit(maps(manifest, made.strides, goods))
     batches = maps(manifest, made.strides, [samples[i] for i in rows])
-    scores = [head.score(batch).image for batch in batches()]
-    return head, gate, np.concatenate(scores)[:, None], rows
+    loaded = reloaded(job, head)
+    scores = [np.zeros(0, np.float32), *(loaded.score(batch).image for batch in batches())]
+    return head, gate, np.concatenate(scores).astype(np.float32)[:, None], rows
+
+
+def reloaded(job: Job, head: Any) -> Any:
+    """The head as it will be read from its package."""
+    return fitted(job.rung.recipe, head.arrays())
 
 
 def _rng(job: Job) -> np.random.Generator:

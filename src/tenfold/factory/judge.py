@@ -282,8 +282,9 @@ class Lineage:
     """What was spent on a question before, by all tasks that share a sample."""
 
     looks: int
-    judge: frozenset[str]
-    fit: frozenset[str]
+    judge: frozenset[bytes]
+    """By `questions.short`."""
+    fit: frozenset[bytes]
 
     @property
     def next_look(self) -> int:

@@ -1,10 +1,12 @@
 """What would be made of a task: which samples, in which roles, on which rungs. Nothing runs yet."""
 
 import hashlib
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from importlib.metadata import version
+
+import numpy as np
 
 from tenfold.catalog import questions
 from tenfold.catalog.datasets import Item
@@ -15,13 +17,13 @@ from tenfold.factory.history import History
 from tenfold.factory.judge import Lineage
 from tenfold.factory.ladder import Rung, on_trunk, rungs_for
 from tenfold.factory.snapshot import thaw
-from tenfold.factory.splits import CALIBRATE, FIT, Known, Splits, split
+from tenfold.factory.splits import CALIBRATE, FIT, ROLES, Known, Splits, split
 from tenfold.factory.stock import Stock
 from tenfold.packages import HeadSpec, Manifest, TrunkInput
 from tenfold.specs.task import TaskSpec
 from tenfold.trunks import Trunk
 from tenfold.trunks.runtimes import runtime_version
-from tenfold.values import FeatureSpace, Precision, Split, fingerprint
+from tenfold.values import FeatureSpace, Precision, fingerprint
 from tenfold.workspace import Workspace
 
 CODE_VERSION = 3
@@ -77,10 +79,10 @@ class Plan:
     def space(self, given: TrunkInput, view: int) -> FeatureSpace:
         return space_in(self.order, given, view)
 
-    def samples(self, *roles: int) -> list[str]:
-        """Those that have one of the roles."""
-        names = self.cohort.samples
-        return [names[i] for i, code in enumerate(self.splits.codes.tolist()) if code in roles]
+    def those(self, *roles: int) -> frozenset[bytes]:
+        """Samples that have one of the roles, as lineages name them."""
+        names = self.cohort.shorts
+        return frozenset(names[i] for i in np.flatnonzero(np.isin(self.splits.codes, roles)))
 
     def identity(self, rung: Rung) -> dict[str, object]:
         """What a model of this plan is known by: the same identity is the same model."""
@@ -123,17 +125,23 @@ class Plan:
                 "seed": spec.seed,
             },
             licences={g.trunk: order.trunks[g.trunk].licence for g in inputs},
-            made_by=f"tenfold {version('tenfold')}",
+            made_by=_made_by(),
         )
 
     def _split_counts(self) -> dict[str, dict[str, int]]:
         """Samples of each answer in each split."""
-        truth = self.cohort.truth
-        roles: tuple[Split, ...] = ("fit", "calibrate", "judge")
-        counted = {
-            role: Counter(truth[row] or "none" for row in self.splits.where(role)) for role in roles
-        }
-        return {role: dict(sorted(found.items())) for role, found in counted.items()}
+        answers, number = self.cohort.answers
+        counted: dict[str, dict[str, int]] = {}
+        for role in ("fit", "calibrate", "judge"):
+            mine = number[self.splits.codes == ROLES.index(role)]
+            counts = np.bincount(mine, minlength=len(answers)).tolist()
+            counted[role] = {a or "none": n for a, n in zip(answers, counts, strict=True) if n}
+        return counted
+
+
+@cache
+def _made_by() -> str:
+    return f"tenfold {version('tenfold')}"
 
 
 def inputs_of(order: Order, rung: Rung) -> tuple[TrunkInput, ...]:
@@ -211,7 +219,7 @@ def planned(ordered: Order, cohort: Cohort, one_way: TaskSpec, history: History)
             f"bar.miss names {unknown[0]!r}; the classes are {', '.join(cohort.classes)}.",
             where=f"task {spec.task}",
         )
-    before = history.before(frozenset(cohort.samples))
+    before = history.before(cohort.everyone)
     splits = split(one_way, cohort, Known(before.judge, before.fit))
     _check_enough(spec, cohort, splits)
     return Plan(ordered, one_way.question_key, cohort, splits, before)

@@ -29,6 +29,7 @@ from tenfold.factory.recording import Chunk, Desk, Made, Step, record
 from tenfold.factory.splits import CALIBRATE, FIT, JUDGE
 from tenfold.factory.stock import Stock
 from tenfold.ledger.meter import Running
+from tenfold.packages import Manifest
 from tenfold.patience import patiently
 from tenfold.values import Progress
 from tenfold.workspace import Workspace
@@ -274,34 +275,37 @@ class _Wave:
 
     def _chunk(self, climbs: Sequence[Climb], history: History) -> Chunk | None:
         """Steps of the climbs that can be planned; they share a cohort."""
-        drafts: list[tuple[Climb, Plan, str]] = []
+        drafts: list[tuple[Climb, Plan, Manifest]] = []
         for climb in climbs:
             try:
                 plan = self._plan(climb, history)
             except TenfoldError as error:
                 self._told.append(Fault(climb.order.spec.task, error))
                 continue
-            drafts.append((climb, plan, plan.manifest(climb.rung).model))
+            drafts.append((climb, plan, plan.manifest(climb.rung)))
         if not drafts:
             return None
-        scope, ids = self.floor.workspace.scope, [model for _, _, model in drafts]
+        scope, ids = self.floor.workspace.scope, [manifest.model for _, _, manifest in drafts]
         known = self.floor.patiently(lambda: models.find_all(scope, ids))
         cohort = drafts[0][1].cohort
-        samples = frozenset(cohort.samples)
-        look = history.next_look(samples)
+        look = history.next_look(cohort.everyone)
         steps: list[Step] = []
-        for climb, plan, model in drafts:
-            job = None if model in known else _job(climb, plan, next_look=look)
-            steps.append(Step(climb, plan, job, known.get(model)))
-        roster = self.floor.patiently(lambda: self.floor.stock.roster(cohort))
-        return Chunk(tuple(steps), samples, roster, history)
+        for climb, plan, manifest in drafts:
+            is_known = manifest.model in known
+            job = None if is_known else _job(climb, plan, manifest, next_look=look)
+            steps.append(Step(climb, plan, job, known.get(manifest.model)))
+        order = drafts[0][1].order
+        roster = self.floor.patiently(
+            lambda: self.floor.stock.roster(cohort, order.snapshot.id, order.items)
+        )
+        return Chunk(tuple(steps), cohort.everyone, roster, history)
 
     def _plan(self, climb: Climb, history: History) -> Plan:
         order = climb.order
         cohort, one_way = self.floor.stock.cohort(order.spec, order.items, order.snapshot.id)
         plan = planned(order, cohort, one_way, history)
-        judge, fit = plan.samples(JUDGE), plan.samples(FIT, CALIBRATE)
-        history.give_roles(frozenset(cohort.samples), judge=judge, fit=fit)
+        judge, fit = plan.those(JUDGE), plan.those(FIT, CALIBRATE)
+        history.give_roles(cohort.everyone, judge=judge, fit=fit)
         return plan
 
     def _take_what_needs_no_worker(self) -> None:
@@ -371,11 +375,11 @@ def _chunks(family: Family) -> Iterator[list[Climb]]:
         yield from (rest[start : start + most] for start in range(0, len(rest), most))
 
 
-def _job(climb: Climb, plan: Plan, *, next_look: int) -> Job:
+def _job(climb: Climb, plan: Plan, manifest: Manifest, *, next_look: int) -> Job:
     return Job(
         task=climb.order.spec.task,
         rung=climb.rung,
-        manifest=plan.manifest(climb.rung),
+        manifest=manifest,
         roles=plan.splits.codes.tobytes(),
         seed=climb.order.spec.seed,
         bar=climb.order.spec.bar,

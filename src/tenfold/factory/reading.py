@@ -1,18 +1,21 @@
 """What a worker reads: rosters, features and maps, each once while it is in use."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence, Sized
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from jaxtyping import Float32
 
 from tenfold.blobs import Blobs
+from tenfold.catalog.datasets import Item
+from tenfold.factory import roster as rosters
 from tenfold.factory.job import Depot
 from tenfold.factory.roster import Roster
+from tenfold.factory.snapshot import items_in
 from tenfold.features import FeatureStore
 from tenfold.heads.roots import mean_root
 from tenfold.packages import Manifest, TrunkInput
@@ -23,6 +26,8 @@ from tenfold.values import FeatureSpace, MapBatch
 MOST_BYTES = 400_000_000
 """Features that one worker holds in memory."""
 MAPS_AT_ONCE = 16
+BYTES_A_SAMPLE = 1000
+"""Of a roster or a snapshot in memory."""
 
 Kept = TypeVar("Kept")
 
@@ -48,8 +53,8 @@ class Reader:
         spaces = [
             [space_of(manifest, given, view) for view in given.views] for given in manifest.inputs
         ]
-        key = ("roots", roster, tuple(space.key for some in spaces for space in some))
         samples = self.roster(roster).samples
+        key = ("roots", samples, tuple(space for some in spaces for space in some))
         return self._once(key, lambda: self._load_roots(spaces, samples))
 
     def maps(
@@ -73,10 +78,23 @@ class Reader:
 
         return batches
 
+    def vital(self, manifest: Manifest, samples: Sequence[str]) -> Iterator[MapBatch]:
+        """What the gate before an anomaly head looks at: no maps."""
+        (given,) = manifest.inputs
+        yield from map_batches(
+            self.store, space_of(manifest, given, given.views[0]), (), samples, size=1024
+        )
+
     def _load_roster(self, digest: str) -> Roster:
+        return rosters.load(self._blob(digest), self._items)
+
+    def _items(self, snapshot: str) -> list[Item]:
+        return self._once(("items", snapshot), lambda: items_in(self._blob(snapshot)))
+
+    def _blob(self, digest: str) -> bytes:
         data = self.blobs.get(digest)
         self._tally["bytes"] += len(data)
-        return Roster.load(data)
+        return data
 
     def _load_roots(
         self, spaces: Sequence[Sequence[FeatureSpace]], samples: Sequence[str]
@@ -92,7 +110,7 @@ class Reader:
         if key not in self._kept:
             self._kept[key] = load()
         self._kept.move_to_end(key)
-        while len(self._kept) > 2 and sum(map(_size, self._kept.values())) > MOST_BYTES:
+        while len(self._kept) > 3 and sum(map(_size, self._kept.values())) > MOST_BYTES:
             self._kept.popitem(last=False)
         return self._kept[key]
 
@@ -155,5 +173,7 @@ def map_batches(
 
 
 def _size(kept: object) -> int:
-    """Bytes of arrays; a roster's few hundred kilobytes do not count."""
-    return kept.nbytes if isinstance(kept, np.ndarray) else 0
+    """About so many bytes."""
+    if isinstance(kept, np.ndarray):
+        return kept.nbytes
+    return BYTES_A_SAMPLE * len(kept.samples if isinstance(kept, Roster) else cast("Sized", kept))

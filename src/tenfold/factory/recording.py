@@ -83,7 +83,7 @@ class Chunk:
     """Steps on one cohort, in the order of their looks."""
 
     steps: tuple[Step, ...]
-    samples: frozenset[str]
+    samples: frozenset[bytes]
     roster: str
     history: History
 
@@ -272,7 +272,7 @@ def _make(desk: Desk, climb: Climb) -> Make:
         fleet=desk.fleet,
         dataset=climb.order.spec.dataset,
         snapshot=climb.order.snapshot.id,
-        spec=climb.order.spec.to_yaml(),
+        spec=climb.order.spec.model_dump_json(exclude_defaults=True),
         model_id=climb.answer.id,
         rungs=climb.rungs,
         seconds=climb.seconds,
@@ -296,8 +296,8 @@ def _write(desk: Desk, chunk: Chunk, draft: _Draft, first: int) -> None:
         ledger.add(connection, scope, draft.entries)
 
 
-def _union(plans: Sequence[Plan], *roles: int) -> frozenset[str]:
+def _union(plans: Sequence[Plan], *roles: int) -> frozenset[bytes]:
     """Samples that have one of the roles in any of the plans, which share a cohort."""
     hit = np.isin(np.stack([plan.splits.codes for plan in plans]), roles).any(0)
-    samples = plans[0].cohort.samples
-    return frozenset(samples[i] for i in np.flatnonzero(hit))
+    names = plans[0].cohort.shorts
+    return frozenset(names[i] for i in np.flatnonzero(hit))

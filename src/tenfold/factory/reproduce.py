@@ -114,7 +114,7 @@ def _fitted(
 ) -> tuple[Package, Fitted]:
     """The package with its head fitted again, on one thread as a worker does."""
     reader = reader_at(depot_of(workspace))
-    digest = stock.roster(plan.cohort)
+    digest = stock.roster(plan.cohort, plan.snapshot.id, plan.order.items)
     job = Job(
         task=plan.spec.task,
         rung=rung,

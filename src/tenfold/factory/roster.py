@@ -5,7 +5,8 @@ All variants of a question on one snapshot share one roster, kept once as a blob
 
 import json
 import zlib
-from collections.abc import Sequence
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
+from tenfold.catalog.datasets import Item
 from tenfold.factory.cohort import Cohort
 from tenfold.factory.judge import Units
 from tenfold.factory.splits import ROLES, Codes
@@ -32,19 +34,6 @@ class Roster:
     """What each sample stays together with."""
     targets: Float32[np.ndarray, "n classes"]
     soft_targets: Float32[np.ndarray, "n classes"] | None = None
-
-    @classmethod
-    def of(cls, cohort: Cohort) -> "Roster":
-        names = cohort.groups.names
-        return cls(
-            classes=cohort.classes,
-            is_binary=cohort.is_binary,
-            samples=cohort.samples,
-            paths=tuple(item.path for item in cohort.items),
-            groups=tuple(names[group] for group in cohort.groups.of),
-            targets=cohort.targets,
-            soft_targets=cohort.soft_targets,
-        )
 
     @property
     def learnt(self) -> Float32[np.ndarray, "n classes"]:
@@ -73,37 +62,69 @@ class Roster:
         """What the samples stay together with, for counting."""
         return Units(self.group_numbers[rows], self._ranks[rows])
 
-    def dump(self) -> bytes:
-        """The same bytes for the same roster."""
-        plain = {
-            "classes": self.classes,
-            "is_binary": self.is_binary,
-            "samples": self.samples,
-            "paths": self.paths,
-            "groups": [g if g != s else "" for g, s in zip(self.groups, self.samples, strict=True)],
-            "targets": [np.flatnonzero(row).tolist() for row in self.targets],
-            "soft": None if self.soft_targets is None else self.soft_targets.tolist(),
-        }
-        text = json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
-        return zlib.compress(text.encode(), COMPRESSION)
 
-    @classmethod
-    def load(cls, data: bytes) -> "Roster":
-        plain: dict[str, Any] = json.loads(zlib.decompress(data))
-        samples = tuple(plain["samples"])
-        targets = np.zeros((len(samples), len(plain["classes"])), np.float32)
-        for row, hits in zip(targets, plain["targets"], strict=True):
-            row[hits] = 1
-        soft = plain["soft"]
-        return cls(
-            classes=tuple(plain["classes"]),
-            is_binary=plain["is_binary"],
-            samples=samples,
-            paths=tuple(plain["paths"]),
-            groups=tuple(g or s for g, s in zip(plain["groups"], samples, strict=True)),
-            targets=targets,
-            soft_targets=None if soft is None else np.array(soft, np.float32),
-        )
+def dump(cohort: Cohort, snapshot: str, items: Sequence[Item]) -> bytes:
+    """A roster as a few kilobytes: its samples are places among the `items` of a snapshot.
+
+    The same bytes for the same cohort.
+    """
+    place = {item.sha256: i for i, item in enumerate(items)}
+    chosen = np.zeros(len(items), bool)
+    chosen[[place[sample] for sample in cohort.samples]] = True
+    groups, sizes = cohort.groups, cohort.groups.sizes
+    several = {
+        groups.names[group]: np.flatnonzero(groups.of == group).tolist()
+        for group in np.flatnonzero(sizes > 1).tolist()
+    }
+    named = {  # a lot of one sample
+        groups.names[group]: [i]
+        for i, group in enumerate(groups.of.tolist())
+        if sizes[group] == 1 and groups.names[group] != cohort.samples[i]
+    }
+    plain = {
+        "snapshot": snapshot,
+        "classes": cohort.classes,
+        "is_binary": cohort.is_binary,
+        "size": len(items),
+        "chosen": _as_text(chosen),
+        "groups": several | named,
+        "targets": _as_text(cohort.targets > 0.5),
+        "soft": None if cohort.soft_targets is None else cohort.soft_targets.tolist(),
+    }
+    text = json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
+    return zlib.compress(text.encode(), COMPRESSION)
+
+
+def load(data: bytes, items_of: Callable[[str], Sequence[Item]]) -> Roster:
+    """The roster that `dump` wrote; `items_of` gives the items of its snapshot."""
+    plain: dict[str, Any] = json.loads(zlib.decompress(data))
+    chosen = _from_text(plain["chosen"], plain["size"])
+    everyone = items_of(plain["snapshot"])
+    items = [everyone[i] for i in np.flatnonzero(chosen).tolist()]
+    groups = [item.sha256 for item in items]
+    for name, members in plain["groups"].items():
+        for member in members:
+            groups[member] = name
+    shape = (len(items), len(plain["classes"]))
+    soft = plain["soft"]
+    return Roster(
+        classes=tuple(plain["classes"]),
+        is_binary=plain["is_binary"],
+        samples=tuple(item.sha256 for item in items),
+        paths=tuple(item.path for item in items),
+        groups=tuple(groups),
+        targets=_from_text(plain["targets"], shape[0] * shape[1]).reshape(shape).astype(np.float32),
+        soft_targets=None if soft is None else np.array(soft, np.float32),
+    )
+
+
+def _as_text(bits: np.ndarray) -> str:
+    return b64encode(np.packbits(bits).tobytes()).decode()
+
+
+def _from_text(text: str, size: int) -> np.ndarray:
+    packed = np.frombuffer(b64decode(text), np.uint8)
+    return np.unpackbits(packed, count=size).astype(bool)
 
 
 def rows_of(codes: Codes, *wanted: Split) -> list[int]:

@@ -22,8 +22,12 @@ def freeze(workspace: Workspace, dataset: str, items: Sequence[Item]) -> Snapsho
 
 def thaw(workspace: Workspace, snapshot: str) -> list[Item]:
     """The items of a snapshot."""
-    lines = workspace.blobs.get(snapshot).decode().splitlines()
-    plain: list[dict[str, Any]] = [json.loads(line) for line in lines]
+    return items_in(workspace.blobs.get(snapshot))
+
+
+def items_in(data: bytes) -> list[Item]:
+    """The items that a snapshot's blob holds."""
+    plain: list[dict[str, Any]] = [json.loads(line) for line in data.decode().splitlines()]
     for one in plain:
         one["labels"] = tuple(one["labels"])
     return [Item(**one) for one in plain]

@@ -54,8 +54,9 @@ class Splits:
 class Known:
     """Roles that the question's lineage has given already."""
 
-    judge: frozenset[str] = frozenset()
-    fit: frozenset[str] = frozenset()
+    judge: frozenset[bytes] = frozenset()
+    """By `questions.short`."""
+    fit: frozenset[bytes] = frozenset()
     """Fit or calibrate."""
 
 
@@ -175,13 +176,11 @@ class _Drawing:
         fit."""
         groups = self.cohort.groups
         never = groups.all_bad if self.spec.kind == "anomaly" else np.zeros(len(among), bool)
-        keys = np.stack([never, groups.rarest], axis=1)[among]
-        found, number, counts = np.unique(keys, axis=0, return_inverse=True, return_counts=True)
-        number = number.ravel()
+        keys = (2 * (groups.rarest + 1) + never)[among]
+        found, number, counts = np.unique(keys, return_inverse=True, return_counts=True)
         if len(found) > 2:
-            rare = counts < FEWEST
-            pooled = np.where(found[:, 0] > 0, len(found) + 1, len(found))
-            number = np.where(rare, pooled, np.arange(len(found)))[number]
+            pooled = len(found) + found % 2
+            number = np.where(counts < FEWEST, pooled, np.arange(len(found)))[number]
         some = np.flatnonzero(among)
         for stratum in np.unique(number):
             mine = some[number == stratum]

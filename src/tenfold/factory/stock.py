@@ -13,8 +13,8 @@ from tenfold.catalog import datasets
 from tenfold.catalog.datasets import Item
 from tenfold.catalog.snapshots import Snapshot
 from tenfold.errors import Unsupported
+from tenfold.factory import roster as rosters
 from tenfold.factory.cohort import Cohort, gather, spelt
-from tenfold.factory.roster import Roster
 from tenfold.factory.snapshot import freeze
 from tenfold.formats.pixels import decode
 from tenfold.packages import Manifest
@@ -76,10 +76,11 @@ class Stock:
         cohort, one_way = self._cohorts[asked]
         return cohort, spec.model_copy(update={"question": one_way.question})
 
-    def roster(self, cohort: Cohort) -> str:
+    def roster(self, cohort: Cohort, snapshot: str, items: Sequence[Item]) -> str:
         """The blob of its roster."""
         if cohort not in self._rosters:
-            self._rosters[cohort] = self.workspace.blobs.put(Roster.of(cohort).dump())
+            data = rosters.dump(cohort, snapshot, items)
+            self._rosters[cohort] = self.workspace.blobs.put(data)
         return self._rosters[cohort]
 
     def trunk(self, name: str) -> Trunk:

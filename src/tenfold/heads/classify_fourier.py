@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32, Int, UInt8
+from jaxtyping import Float, Float32, Int, UInt8
 
 from tenfold.errors import SpecError
 from tenfold.heads import samples
@@ -192,7 +192,7 @@ class FourierScorer:
         """Calibrated probabilities."""
         return self.score_roots(mean_root(features))
 
-    def score_roots(self, roots: Float32[np.ndarray, "n dim"]) -> Float32[np.ndarray, "n classes"]:
+    def score_roots(self, roots: Float[np.ndarray, "n dim"]) -> Float32[np.ndarray, "n classes"]:
         """`score` for those who keep the roots."""
         points = roots * unit_scales(self.scales)
         logits = points.astype(np.float64) @ self.slopes.full() + self.bias

@@ -8,7 +8,7 @@ cited in `roots`, `dual` and `logistic`.
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float, Float32
 
 from tenfold.errors import SpecError
 from tenfold.heads import samples
@@ -96,7 +96,7 @@ class LinearScorer:
         """Calibrated probabilities."""
         return self.score_roots(mean_root(features))
 
-    def score_roots(self, roots: Float32[np.ndarray, "n dim"]) -> Float32[np.ndarray, "n classes"]:
+    def score_roots(self, roots: Float[np.ndarray, "n dim"]) -> Float32[np.ndarray, "n classes"]:
         """`score` for those who keep the roots."""
         logits = (
             roots.astype(np.float64) @ self.weights.astype(np.float64)

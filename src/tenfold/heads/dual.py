@@ -18,12 +18,17 @@ from jaxtyping import Float32
 from scipy import optimize
 from scipy.special import expit, log_softmax
 
-from tenfold.heads.logistic import fit_sigmoid, fit_squares
+from tenfold.heads.logistic import Sigmoid, fit_sigmoid, fit_squares
 from tenfold.heads.samples import class_weights
 
 PENALTIES = (0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.3, 2.6)
 """Per unit of the Gram matrix's mean diagonal."""
 FIRST_PENALTY = 4  # most sets settle at 0.01 .. 0.1
+FLATTEST_SLOPE, STEEPEST_SLOPE = 0.05, 200.0
+PLATT_STEPS = 60
+PLATT_SETTLED = 1e-9  # of the mean log loss
+LEAST_SHARE = 1e-6  # of a step
+RIDGE = 1e-12  # keeps the step finite where every sample is sure
 
 T = TypeVar("T")
 Loss = Literal["logistic", "squares"]
@@ -85,28 +90,63 @@ def walk(fit: Callable[[float], tuple[float, T]], *, start: int = FIRST_PENALTY)
 def platt(
     logits: Float32[np.ndarray, " n"], labels: Float32[np.ndarray, " n"]
 ) -> tuple[float, float, float]:
-    """Slope and offset that make `logits` probabilities, and the mean log loss they leave."""
+    """Slope and offset that make `logits` probabilities, and the mean log loss they leave.
+
+    Source: Lin, Lin & Weng 2007, "A note on Platt's probabilistic outputs for support vector
+    machines", algorithm 1 (Newton steps with backtracking).
+    """
     count = labels.sum()
     high, low = (count + 1) / (count + 2), 1 / (len(labels) - count + 2)
     wanted = low + (high - low) * labels.astype(np.float64)
     logits = logits.astype(np.float64)
+    line = (1.0, 0.0)
+    loss = _line_loss(line, logits, wanted)
+    for _ in range(PLATT_STEPS):
+        step = _line_step(line, logits, wanted)
+        share = 1.0
+        while share > LEAST_SHARE:
+            slope = min(max(line[0] - share * step[0], FLATTEST_SLOPE), STEEPEST_SLOPE)
+            trial = (slope, line[1] - share * step[1])
+            found = _line_loss(trial, logits, wanted)
+            if found <= loss:
+                break
+            share /= 2
+        else:
+            break
+        gained, line, loss = loss - found, trial, found
+        if gained < PLATT_SETTLED:
+            break
+    return line[0], line[1], loss
 
-    def loss(line: np.ndarray) -> tuple[float, np.ndarray]:
-        value = line[0] * logits + line[1]
-        pull = expit(value) - wanted
-        terms = np.logaddexp(0, value) - wanted * value
-        return float(terms.mean()), np.array([(pull * logits).mean(), pull.mean()])
 
-    bounds = [(0.05, 200.0), (None, None)]
-    best = optimize.minimize(loss, np.array([1.0, 0.0]), jac=True, bounds=bounds)
-    return float(best.x[0]), float(best.x[1]), float(best.fun)
+def _line_loss(line: tuple[float, float], logits: np.ndarray, wanted: np.ndarray) -> float:
+    value = line[0] * logits + line[1]
+    return float((np.logaddexp(0, value) - wanted * value).mean())
+
+
+def _line_step(
+    line: tuple[float, float], logits: np.ndarray, wanted: np.ndarray
+) -> tuple[float, float]:
+    """The Newton step of slope and offset."""
+    chance = expit(line[0] * logits + line[1])
+    pull, curve = chance - wanted, chance * (1 - chance)
+    bent = curve * logits
+    a, b, c = float(bent @ logits), float(bent.sum()), float(curve.sum())
+    a, c = a + RIDGE * len(logits), c + RIDGE * len(logits)
+    down, shift = float(pull @ logits), float(pull.sum())
+    scale = a * c - b * b
+    return (c * down - b * shift) / scale, (a * shift - b * down) / scale
 
 
 def _fit_logistic(gram: np.ndarray, labels: np.ndarray, *, balance: float) -> Dual:
     weights = class_weights(np.stack([1 - labels, labels], axis=1), balance)
 
+    near: list[Sigmoid] = []  # penalties are walked in small steps: begin where the last one ended
+
     def fit(penalty: float) -> tuple[float, Dual]:
-        fitted = fit_sigmoid(gram, labels, weights, penalty=penalty)
+        start = near[-1] if near else None
+        fitted = fit_sigmoid(gram, labels, weights, penalty=penalty, start=start)
+        near.append(fitted)
         slope, offset, loss = platt(fitted.loo_logits, labels)
         bias = np.array([fitted.bias * slope + offset], np.float32)
         return loss, Dual(fitted.coefficients[:, None] * np.float32(slope), bias, loss)

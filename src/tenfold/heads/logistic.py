@@ -47,10 +47,18 @@ def fit_sigmoid(
     weights: Float32[np.ndarray, " n"],
     *,
     penalty: float,
+    start: Sigmoid | None = None,
 ) -> Sigmoid:
-    """Logistic regression by Newton steps, with its approximate leave-one-out logits."""
+    """Logistic regression by Newton steps, with its approximate leave-one-out logits.
+
+    `start` is a fit with a like penalty; it saves steps.
+    """
     coefficients, bias = np.zeros(len(labels), np.float32), 0.0
     inner, logits = coefficients, coefficients
+    if start is not None:
+        coefficients, bias = start.coefficients, start.bias
+        inner = gram @ coefficients
+        logits = (inner + bias).astype(np.float32)
     for _ in range(MAX_STEPS):
         newton = _newton(gram, labels, weights, logits=logits, penalty=penalty)
         coefficients, bias, inner = _shortened(

@@ -10,7 +10,7 @@ from tenfold.catalog import Scope, economics, ledger
 from tenfold.catalog.economics import Weights
 from tenfold.catalog.ledger import By, Kind, Sum
 from tenfold.ledger.cost import GIGABYTE, HOUR, NOTHING, Cost, Pot, cost_of, pots, share_out
-from tenfold.ledger.months import Period
+from tenfold.ledger.months import Period, before
 from tenfold.ledger.price import Prices
 
 Grouping = Literal["task", "fleet", "tenant", "sector"]
@@ -48,6 +48,8 @@ class Breakdown:
     period: Period
     kinds: Mapping[str, Cost]
     """The whole, by what it was for; the lines of each breakdown add up to it."""
+    is_everything: bool
+    """Whether nothing was ever booked outside the period."""
 
     @property
     def months(self) -> tuple[int, int]:
@@ -106,7 +108,8 @@ class Breakdown:
     def _by_task(self) -> list[Line]:
         """The costliest tasks, then all others as one line, then what belongs to no task."""
         scope, period = self.scope, self.period
-        names, count = economics.costliest(scope, self.months, self._weights(), count=LISTED)
+        months = None if self.is_everything else self.months
+        names, count = economics.costliest(scope, months, self._weights(), count=2 * LISTED)
         booked = economics.of_tasks(scope, names, self.months)
         accepted = economics.accepted_tasks(scope, names, period.begin, period.end)
         shared = ledger.sums(scope, self.months, by=("dataset",), kinds=SHARED)
@@ -121,6 +124,7 @@ class Breakdown:
             )
             for name in names
         ]
+        lines = sorted(lines, key=lambda line: (-line.total, line.name))[:LISTED]
         unused = sum((pot.cost for pot in known.values() if not pot.models), NOTHING)
         return [*lines, *self._no_task(lines, count, unused)]
 
@@ -142,21 +146,17 @@ class Breakdown:
         shown = [others] if others.total > INVISIBLE else []
         return [*shown, *_rest(apart, unused)]
 
-    def _weights(self) -> list[Weights]:
-        """The prices that hold somewhere in the period, as plain numbers."""
-        found: list[Weights] = []
-        for month, _ in self.prices.spans(self.months):
-            rates = self.prices.at(month)
-            by_column = {
-                "cpu_s": float(rates.cpu_hour) / HOUR,
-                "bytes_stored": float(rates.gb_month) * rates.kept_months / GIGABYTE,
-                "bytes_read": float(rates.gb_read) / GIGABYTE,
-                "human_s": float(rates.human_hour) / HOUR,
-            }
-            exchange = {currency: float(worth) for currency, worth in rates.exchange.items()}
-            image, label = float(rates.image), float(rates.label)
-            found.append(Weights(month, by_column, image, label, exchange))
-        return found
+    def _weights(self) -> Weights:
+        """The period's last prices as plain numbers."""
+        rates = self.prices.at(before(self.period.last, 1))
+        by_column = {
+            "cpu_s": float(rates.cpu_hour) / HOUR,
+            "bytes_stored": float(rates.gb_month) * rates.kept_months / GIGABYTE,
+            "bytes_read": float(rates.gb_read) / GIGABYTE,
+            "human_s": float(rates.human_hour) / HOUR,
+        }
+        exchange = {currency: float(worth) for currency, worth in rates.exchange.items()}
+        return Weights(by_column, float(rates.image), float(rates.label), exchange)
 
     def _closed(self, lines: list[Line]) -> tuple[Line, ...]:
         """The same lines, adding up exactly: what sums of seconds that were rounded apart differ

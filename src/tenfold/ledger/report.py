@@ -144,6 +144,9 @@ def economics_of(
         by_month[month] += number
     accepted = _accepted(by_month, period)
     kinds = _by_kind(inside, prices)
+    own = _booked_to_tasks(scope, period, prices, known) if accepted.newly else NOTHING
+    is_everything = len(inside) == len(everything)
+    broken_down = Breakdown(scope, prices, period, kinds, is_everything)
     until_end = [one for one in everything if one.month < period.last]
     return Economics(
         tenant=scope.tenant,
@@ -153,12 +156,12 @@ def economics_of(
         accepted=accepted,
         people=headcount.average(period.begin, period.passed) if headcount else None,
         kinds=kinds,
-        next_model=_next_model(scope, period, prices, accepted.newly),
+        next_model=own.over(accepted.newly).total if accepted.newly else None,
         embedded=sum(one.used.images for one in until_end if one.kind == "embed"),
         read=sum(one.used.images for one in until_end if one.kind == "make"),
         refusals=Refusals(judged.by_status, len(judged.refused), reasons(judged.refused)),
         months=_months(inside, by_month, period, prices),
-        lines=Breakdown(scope, prices, period, kinds).by(question.by, counted),
+        lines=broken_down.by(question.by, counted),
     )
 
 
@@ -207,13 +210,14 @@ def _by_kind(sums: Iterable[Sum], prices: Prices) -> dict[str, Cost]:
     return dict(sorted(found.items()))
 
 
-def _next_model(scope: Scope, period: Period, prices: Prices, newly: int) -> Decimal | None:
+def _booked_to_tasks(scope: Scope, period: Period, prices: Prices, known: Sequence[int]) -> Cost:
     """Whatever was booked to the tasks themselves: making, labels, people, bills. Embedding,
     overhead and waste name no task: they are there whether or not one more model is made."""
-    if not newly:
-        return None
-    booked = economics.of_newly_accepted(scope, period.begin, period.end)
-    return sum((cost_of(one, prices) for one in booked), NOTHING).over(newly).total
+    first = min(known)
+    has_one_price = len(prices.spans((first, period.last))) == 1
+    all_at = first if has_one_price and max(known) < period.last else None
+    booked = economics.of_newly_accepted(scope, period.begin, period.end, all_at=all_at)
+    return sum((cost_of(one, prices) for one in booked), NOTHING)
 
 
 def _months(

@@ -53,6 +53,8 @@ def upgrade() -> None:
         sa.Column("accepted_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("fleet", sa.String(length=200), nullable=False),
         sa.Column("sector", sa.String(length=100), nullable=False),
+        sa.Column("judge", sa.LargeBinary(), nullable=False),
+        sa.Column("fit", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_questions")),
     )
     op.create_index(
@@ -150,16 +152,28 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant", "id", name=op.f("pk_models")),
     )
     op.create_index(
+        op.f("ix_models_created_at_tenant"), "models", ["created_at", "tenant"], unique=False
+    )
+    op.create_index(
+        op.f("ix_models_question_id_created_at"),
+        "models",
+        ["question_id", "created_at"],
+        unique=False,
+    )
+    op.create_index(
         op.f("ix_models_question_id_status_created_at"),
         "models",
         ["question_id", "status", "created_at"],
         unique=False,
     )
-    op.create_index(
-        op.f("ix_models_tenant_created_at"), "models", ["tenant", "created_at"], unique=False
-    )
     op.create_index(op.f("ix_models_tenant_dataset"), "models", ["tenant", "dataset"], unique=False)
-    op.create_index(op.f("ix_models_tenant_task"), "models", ["tenant", "task"], unique=False)
+    op.create_index(op.f("ix_models_tenant_status"), "models", ["tenant", "status"], unique=False)
+    op.create_index(
+        op.f("ix_models_tenant_task_created_at"),
+        "models",
+        ["tenant", "task", "created_at"],
+        unique=False,
+    )
     op.create_table(
         "quarantine",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -173,14 +187,4 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_quarantine")),
         sa.UniqueConstraint("dataset_id", "path", name=op.f("uq_quarantine_dataset_id_path")),
-    )
-    op.create_table(
-        "roles",
-        sa.Column("question_id", sa.Integer(), nullable=False),
-        sa.Column("sha256", sa.String(length=64), nullable=False),
-        sa.Column("judges", sa.Boolean(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["question_id"], ["questions.id"], name=op.f("fk_roles_question_id_questions")
-        ),
-        sa.PrimaryKeyConstraint("question_id", "sha256", name=op.f("pk_roles")),
     )

@@ -94,6 +94,20 @@ def upgrade() -> None:
         ),
         sqlite_with_rowid=False,
     )
+    op.create_table(
+        "ledger_tasks",
+        sa.Column("tenant", sa.String(length=100), nullable=False),
+        sa.Column("task", sa.String(length=200), nullable=False),
+        sa.Column("dataset", sa.String(length=200), nullable=False),
+        sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column("currency", sa.String(length=10), nullable=False),
+        sa.Column("entries", sa.BigInteger(), nullable=False),
+        *_used(),
+        sa.PrimaryKeyConstraint(
+            "tenant", "task", "dataset", "kind", "currency", name=op.f("pk_ledger_tasks")
+        ),
+        sqlite_with_rowid=False,
+    )
 
 
 def _used() -> list[sa.Column]:
