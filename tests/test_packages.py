@@ -1,13 +1,15 @@
 import json
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from tenfold import packages
-from tenfold.catalog.models import PackRef
+from tenfold.blobs import Blobs
+from tenfold.catalog.models import Model
 from tenfold.errors import DataError, IntegrityError, NotFound, Unsupported
-from tenfold.packages import HeadSpec, Manifest, Package, Packs
+from tenfold.packages import HeadSpec, Manifest, Pack, Package, read_stretch
 
 
 @pytest.fixture
@@ -94,20 +96,77 @@ def test_a_newer_schema_says_upgrade(package):
         packages.load(newer, where="here")
 
 
-def test_packs_skip_what_a_crash_left_behind(tmp_path):
-    packs = Packs(tmp_path)
-    first = packs.append(b"first")
-    with (tmp_path / first.pack).open("ab") as file:
-        file.write(b"half an ent")
-    second = packs.append(b"second")
-    assert (packs.read(first), packs.read(second)) == (b"first", b"second")
+@pytest.fixture
+def blobs(tmp_path):
+    return Blobs.opened("", tmp_path)
 
 
-def test_a_damaged_pack_is_refused(tmp_path):
-    packs = Packs(tmp_path)
-    ref = packs.append(b"first")
-    (tmp_path / ref.pack).write_bytes(b"fires")
+def test_payloads_of_a_pack_come_back_one_by_one(blobs):
+    pack = Pack()
+    places = [pack.add(payload) for payload in (b"first", b"", b"second")]
+    assert pack.size_bytes == len(b"firstsecond")
+    kept = pack.keep(blobs)
+    assert [read_stretch(blobs, kept, place) for place in places] == [b"first", b"", b"second"]
+
+
+def test_the_same_payloads_are_the_same_pack(blobs):
+    packs = []
+    for _ in range(2):
+        packs.append(Pack())
+        packs[-1].add(b"first")
+        packs[-1].add(b"second")
+    assert packs[0].keep(blobs) == packs[1].keep(blobs)
+
+
+def test_a_damaged_pack_is_refused(blobs, tmp_path):
+    pack = Pack()
+    places = [pack.add(b"first"), pack.add(b"second")]
+    kept = pack.keep(blobs)
+    (file,) = tmp_path.rglob(kept)
+    file.write_bytes(b"fires" + b"second")
     with pytest.raises(IntegrityError, match="make it again"):
-        packs.read(ref)
+        read_stretch(blobs, kept, places[0])
+    assert read_stretch(blobs, kept, places[1]) == b"second"
+    file.write_bytes(b"first" + b"sec")
+    with pytest.raises(IntegrityError, match="ends before byte 11"):
+        read_stretch(blobs, kept, places[1])
     with pytest.raises(NotFound):
-        packs.read(PackRef("gone.pack", 0, 1, "0" * 64))
+        read_stretch(blobs, "0" * 64, places[0])
+
+
+def test_a_verdict_joins_the_package_when_it_is_read(blobs, package):
+    pack = Pack()
+    pack.add(b"another model")
+    head = pack.add(packages.dump(package))
+    verdict = {"status": "accepted", "look": 2}
+    model = registered(pack.keep(blobs), head, verdict)
+    again = packages.of_model(blobs, model)
+    assert package.manifest.verdict == {}
+    assert again.manifest == package.manifest.model_copy(update={"verdict": verdict})
+    np.testing.assert_array_equal(again.head["weights"], package.head["weights"])
+    with pytest.raises(NotFound):
+        packages.of_model(blobs, replace(model, pack="0" * 64))
+
+
+def registered(pack, head, verdict):
+    """A row of the catalog that points at a pack."""
+    return Model(
+        id="a" * 64,
+        task="caps",
+        fleet="",
+        sector="",
+        kind="classify",
+        dataset="caps",
+        snapshot="5" * 64,
+        make_id="m" * 64,
+        rung="linear",
+        estimate=None,
+        status=verdict["status"],
+        verdict=verdict,
+        identity={},
+        pack=pack,
+        head=head,
+        evidence=head,
+        roster="8" * 64,
+        seconds={},
+    )
