@@ -22,7 +22,8 @@ from scipy.stats import norm
 from tenfold.catalog.datasets import Item
 from tenfold.catalog.questions import Spent
 from tenfold.factory.cohort import Cohort, gather
-from tenfold.factory.judge import Count, Lineage, Verdict, judge, lineage, tally
+from tenfold.factory.history import History
+from tenfold.factory.judge import Count, Lineage, Units, Verdict, judge, tally
 from tenfold.factory.splits import Known, Splits, split
 from tenfold.metrics.bounds import most_errors, spent_alpha, upper_bound
 from tenfold.specs.bar import Bar
@@ -113,7 +114,7 @@ def look_often(rng: np.random.Generator, bar: Bar, *, with_lots: bool) -> list[L
             }
         )
         cohort = gather(spec, _items(goods, defects, with_lots=with_lots))
-        before = lineage(spent, frozenset(cohort.samples))
+        before = History(spent).before(cohort.everyone)
         splits = split(spec, cohort, Known(before.judge, before.fit))
         rows = splits.where("judge")
         bad = [r for r in rows if cohort.targets[r, 1]]
@@ -122,7 +123,7 @@ def look_often(rng: np.random.Generator, bar: Bar, *, with_lots: bool) -> list[L
                 number=before.next_look,
                 event=event,
                 judge=tuple(int(cohort.items[r].path) for r in bad),
-                units=tuple((splits.groups[r], cohort.samples[r]) for r in bad),
+                units=tuple(_unit(cohort, r) for r in bad),
             )
         )
         spent = [_remembered(before, cohort, splits)]
@@ -210,7 +211,7 @@ def _judged(errors: int, n: int, limit: float, confidence: float, number: int) -
 def _drawn(look: Look) -> list[int]:
     """Places of the pictures that count, one by one through the real tally."""
     yes = np.ones(len(look.judge), bool)
-    n = tally("escape", "defect", yes, yes, units=look.units).n
+    n = tally("escape", "defect", yes, yes, units=Units.of(look.units)).n
     first: dict[str, int] = {}
     for i in sorted(range(len(look.units)), key=lambda i: look.units[i][1]):
         first.setdefault(look.units[i][0], i)
@@ -240,7 +241,7 @@ def _items(goods: int, defects: int, *, with_lots: bool) -> list[Item]:
 
 def _remembered(before: Lineage, cohort: Cohort, splits: Splits) -> Spent:
     """What the catalog knows after this look."""
-    roles = list(zip(cohort.samples, splits.roles, strict=True))
+    roles = list(zip(cohort.shorts, splits.roles, strict=True))
     return Spent(
         question_id=1,
         key="key",
@@ -248,6 +249,11 @@ def _remembered(before: Lineage, cohort: Cohort, splits: Splits) -> Spent:
         fit=before.fit | {sample for sample, role in roles if role in ("fit", "calibrate")},
         looks=before.next_look,
     )
+
+
+def _unit(cohort: Cohort, row: int) -> tuple[str, str]:
+    """Its group, and its digest."""
+    return cohort.groups.names[cohort.groups.of[row]], cohort.samples[row]
 
 
 if __name__ == "__main__":

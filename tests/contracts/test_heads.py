@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from tenfold.errors import DataError, SpecError, Unsupported
 from tenfold.heads import HEADS, recipe, recipe_class
+from tenfold.heads.roots import mean_root
 from tenfold.onnx_graph import GraphParts
 from tenfold.values import MapBatch
 
@@ -213,6 +214,23 @@ def test_thread_count_changes_no_decision(case):
             answers.append(case.score(case.fit()))
     for name, value in answers[0].items():
         np.testing.assert_allclose(value, answers[1][name], rtol=1e-3, atol=1e-4)
+
+
+every_classify_head = pytest.mark.parametrize(
+    "case",
+    [case for case in CASES if isinstance(case, Classify)],
+    ids=lambda c: f"{c.name}-{c.classes}" + "m" * c.multi_label,
+)
+
+
+@every_classify_head
+def test_roots_are_fitted_and_scored_as_the_features_they_come_from(case):
+    features, targets = case.data()
+    roots = mean_root(features)
+    fitted = case.fit()
+    again = case.recipe().fit_roots(roots, targets, rng=np.random.default_rng(3))
+    assert _bytes(again.arrays()) == _bytes(fitted.arrays())
+    assert fitted.score_roots(roots).tobytes() == fitted.score(features).tobytes()
 
 
 @every_head

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tenfold.factory.embed import embed, map_batches
+from tenfold.factory.embed import embed
+from tenfold.factory.reading import map_batches
 from tenfold.features import FeatureStore
 from tenfold.formats.pixels import decode
 from tenfold.trunks import load_trunk

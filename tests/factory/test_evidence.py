@@ -10,7 +10,7 @@ import pytest
 
 from tenfold.errors import DataError
 from tenfold.factory.evidence import EvidenceRow, arithmetic, read, write
-from tenfold.factory.judge import counts_classes, counts_good_bad, judge
+from tenfold.factory.judge import Units, counts_classes, counts_good_bad, judge
 from tenfold.factory.recompute import recompute, upper_bound
 from tenfold.metrics import bounds
 from tenfold.specs.bar import Bar
@@ -42,7 +42,7 @@ def as_dict(row):
 
 def judged(made):
     found = [row for row in made if row.split == "judge"]
-    return found, [(row.group, row.sample) for row in found]
+    return found, Units.of([(row.group, row.sample) for row in found])
 
 
 def test_rows_read_back_bit_for_bit():

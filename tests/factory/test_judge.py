@@ -7,16 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tenfold.catalog.questions import Spent
 from tenfold.errors import DataError, SpecError
 from tenfold.factory.judge import (
     Count,
+    Units,
     Verdict,
     counts_classes,
     counts_good_bad,
     expected_false_acceptances,
     judge,
-    lineage,
     p_value,
     withstand_fdr,
 )
@@ -91,7 +90,7 @@ def test_an_unfit_or_rejected_defect_did_not_escape_but_a_good_one_is_overkill()
 def test_one_picture_of_each_group_counts_whatever_it_says():
     is_bad = np.ones(6, bool)
     said_bad = np.array([False, True, True, True, True, False])
-    units = [("A", "3"), ("A", "1"), ("A", "2"), ("B", "9"), ("C", "8"), ("C", "7")]
+    units = Units.of([("A", "3"), ("A", "1"), ("A", "2"), ("B", "9"), ("C", "8"), ("C", "7")])
     escape, overkill = counts_good_bad(said_bad, is_bad, classes=("good", "bad"), units=units)
     assert (escape.errors, escape.n, escape.pictures) == (1, 3, (2, 6))  # A1 right, B9, C7 wrong
     assert (overkill.n, overkill.pictures) == (0, None)
@@ -120,8 +119,9 @@ def test_several_labels_miss_only_where_their_own_is_wrong():
 def test_a_bound_on_what_is_not_counted_is_told_and_never_held_silently():
     with pytest.raises(SpecError, match="miss wolf"):
         judge([Count("error", "", 0, 500)], Bar(miss={"wolf": 0.1}), look=1, by_group=True)
+    alone = Units.of([("A", "1")])
     with pytest.raises(DataError):
-        counts_good_bad(np.ones(2, bool), np.ones(2, bool), classes="gb", units=[("A", "1")])
+        counts_good_bad(np.ones(2, bool), np.ones(2, bool), classes="gb", units=alone)
 
 
 def test_a_verdict_survives_json():
@@ -140,21 +140,11 @@ def test_printed_bounds_are_never_better_than_the_truth():
 
 
 def test_a_fleet_expects_at_most_what_its_looks_spent():
-    verdicts = [good_bad(0, 60, 5, 80, look=k) for k in (1, 1, 2)]
-    assert expected_false_acceptances(verdicts) == pytest.approx(2.25 * spent_alpha(0.05, 1))
-
-
-def spent(number, judge, fit="", looks=1):
-    return Spent(number, "key", frozenset(judge), frozenset(fit), looks)
-
-
-def test_lineages_that_share_a_sample_join_and_their_looks_add_up():
-    found = lineage(
-        [spent(1, "ab", "x", 3), spent(2, "cd", "y", 2), spent(3, "e")], frozenset("bc")
-    )
-    assert (found.joined, found.next_look) == ((1, 2), 6)
-    assert (found.judge, found.fit) == (frozenset("abcd"), frozenset("xy"))
-    assert lineage([spent(1, "ab")], frozenset("z")).next_look == 1
+    alphas = [good_bad(0, 60, 5, 80, look=k).alpha for k in (1, 1, 2)]
+    rungs = [{"model": name, "alpha": alpha} for name, alpha in zip("abc", alphas, strict=True)]
+    passed_by = {"model": "", "alpha": 0.0}
+    climbs = [[rungs[0], passed_by], rungs[1:], [rungs[0]]]  # the last one was found: no new look
+    assert expected_false_acceptances(climbs) == pytest.approx(2.25 * spent_alpha(0.05, 1))
 
 
 def simulation():

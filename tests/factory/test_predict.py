@@ -7,7 +7,7 @@ import pytest
 import tenfold
 from tenfold.catalog import models
 from tenfold.errors import IntegrityError, NotFound, Unsupported
-from tenfold.factory.evidence import read
+from tenfold.factory.evidence import of_model, read
 from tenfold.factory.predict import as_csv
 
 pytestmark = pytest.mark.xdist_group("line")  # one worker makes the line
@@ -31,7 +31,7 @@ def test_answers_keep_their_order_and_bad_files_are_rows(line, cells, tmp_path):
 
 def test_predictions_are_what_was_judged(line, cells):
     model = models.get(line.scope, "classify-cells")
-    evidence = read(line.blobs.get(model.evidence).decode())[:10]
+    evidence = read(of_model(line.blobs, model))[:10]
     rows = tenfold.predict(line, model.id, [str(cells / row.path) for row in evidence])
     for said, row in zip(evidence, rows, strict=True):
         assert row.answer == said.decision

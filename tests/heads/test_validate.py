@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -11,20 +13,49 @@ class Memory:
     def __init__(self, seen=None):
         self.seen = seen
 
-    def fit(self, features, targets, *, rng):
-        return Memory({row.tobytes() for row in features})
+    def fit_roots(self, roots, targets, *, rng):
+        return Memory({row.tobytes() for row in roots})
 
-    def score(self, features):
-        known = [row.tobytes() in self.seen for row in features]
+    def score_roots(self, roots):
+        known = [row.tobytes() in self.seen for row in roots]
         return np.tile(np.array(known, np.float32)[:, None], 2)
 
 
-def test_no_sample_is_answered_by_a_head_that_saw_it():
-    features = np.random.default_rng(0).normal(size=(30, 1, 2)).astype(np.float32)
-    targets = np.eye(2, dtype=np.float32)[np.arange(30) % 2]
-    fold = assign_folds(targets, folds=3, rng=np.random.default_rng(1))
-    answers = cross_validate(Memory(), features, targets, fold, rng=np.random.default_rng(1))
+@pytest.fixture
+def roots():
+    return np.random.default_rng(0).normal(size=(30, 2)).astype(np.float32)
+
+
+TARGETS = np.eye(2, dtype=np.float32)[np.arange(30) % 2]
+
+
+def test_no_sample_is_answered_by_a_head_that_saw_it(roots):
+    fold = assign_folds(TARGETS, folds=3, rng=np.random.default_rng(1))
+    answers = cross_validate(Memory(), roots, TARGETS, fold, rng=np.random.default_rng(1))
     assert answers.tolist() == np.zeros((30, 2)).tolist()
+
+
+class Dice:
+    """Answers by its random numbers alone."""
+
+    def __init__(self, said=0.0):
+        self.said = said
+
+    def fit_roots(self, roots, targets, *, rng):
+        return Dice(rng.random())
+
+    def score_roots(self, roots):
+        return np.full((len(roots), 2), self.said, np.float32)
+
+
+def test_folds_side_by_side_answer_as_one_after_another(roots):
+    fold = assign_folds(TARGETS, folds=4, rng=np.random.default_rng(1))
+    one_by_one = cross_validate(Dice(), roots, TARGETS, fold, rng=np.random.default_rng(5))
+    assert len(np.unique(one_by_one)) == 4, "each fold has its own random numbers"
+    with ThreadPoolExecutor(3) as pool:
+        rng = np.random.default_rng(5)
+        together = cross_validate(Dice(), roots, TARGETS, fold, rng=rng, each=pool.map)
+    assert together.tolist() == one_by_one.tolist()
 
 
 def test_groups_stay_whole_and_classes_are_spread():
