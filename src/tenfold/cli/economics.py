@@ -81,7 +81,7 @@ def _per_model(found: "Economics") -> str:
 def _next(found: "Economics") -> str:
     if found.next_model is None:
         return "no model was accepted in the period"
-    return f"{money(found.next_model, found.currency)}: what was booked to its own task"
+    return f"{money(found.next_model.total, found.currency)}: making and labels alone"
 
 
 def _reuse(found: "Economics") -> str:

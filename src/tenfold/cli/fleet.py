@@ -14,33 +14,44 @@ from tenfold.workspace import opened
 
 if TYPE_CHECKING:
     from tenfold.factory.fleet import FleetMade, Survey
+    from tenfold.factory.make import Workers
 
 SHOWN = 20
 """Shortfalls in the terminal; `--json` has them all."""
 
 
-def make(sources: list[str], *, only_plan: bool, strict: bool, json: bool) -> None:
-    """Make, or only survey, the fleet in the one file given."""
-    from tenfold.factory.fleet import make_fleet, survey
+def survey(sources: list[str], *, json: bool) -> None:
+    """Say what the fleet in the one file given would come to."""
+    from tenfold.factory.fleet import survey as run
 
-    if len(sources) > 1:
-        raise SpecError("give one fleet file, or task files.", where=", ".join(sources))
-    if only_plan:
-        with opened() as workspace:
-            planned = survey(workspace, sources[0])
-        if json:
-            emit(asdict(planned) | {"variants": planned.variants})
-        else:
-            _print_survey(planned)
-        return
+    path = _only(sources)
     with opened() as workspace, progress_bars() as progress:
-        made = make_fleet(workspace, sources[0], progress=progress)
+        planned = run(workspace, path, progress=progress)
+    if json:
+        emit(asdict(planned) | {"variants": planned.variants})
+    else:
+        _print_survey(planned)
+
+
+def make(sources: list[str], *, workers: "Workers", strict: bool, json: bool) -> None:
+    """Make the fleet in the one file given."""
+    from tenfold.factory.fleet import make_fleet
+
+    path = _only(sources)
+    with opened() as workspace, progress_bars() as board:
+        made = make_fleet(workspace, path, workers=workers, progress=board, live=board.count)
     if json:
         emit(asdict(made) | {"counts": made.counts, "questions": made.questions})
     else:
         _print_made(made)
     if strict and set(made.counts) - {"accepted"}:
         sys.exit(output.NOT_ACCEPTED)
+
+
+def _only(sources: list[str]) -> str:
+    if len(sources) > 1:
+        raise SpecError("give one fleet file, or task files.", where=", ".join(sources))
+    return sources[0]
 
 
 def _print_survey(survey: "Survey") -> None:

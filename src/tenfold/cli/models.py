@@ -39,25 +39,37 @@ def make(
     plan: Annotated[
         bool, typer.Option("--plan", help="Of a fleet: say what would be made; nothing runs.")
     ] = False,
+    engine: Annotated[
+        str, typer.Option(help="Who fits heads: local (this machine's cores) or ray.")
+    ] = "local",
+    address: Annotated[
+        str, typer.Option(help="Of a Ray cluster that is there; default: one on this machine.")
+    ] = "",
     json: Json = False,
 ) -> None:
     """Make models: embed, fit, climb the ladder, calibrate, judge, package, report."""
     from tenfold.factory.fleet import is_fleet
-    from tenfold.factory.make import make_all
+    from tenfold.factory.make import Workers, make_all
 
+    if address and engine == "local":
+        raise SpecError("--address needs --engine ray.")
+    workers = Workers(engine, address)
     if any(is_fleet(source) for source in sources):
         if out is not None:
             raise SpecError(
                 "--out is for the report of tasks; a fleet prints what it came to.",
                 hint="`tenfold report task TASK --out …` writes the report of one of its tasks.",
             )
-        fleet.make(sources, only_plan=plan, strict=strict, json=json)
+        if plan:
+            fleet.survey(sources, json=json)
+        else:
+            fleet.make(sources, workers=workers, strict=strict, json=json)
         return
     if plan:
         raise SpecError("--plan is for fleet files.", hint="docs/fleets.md says what one is.")
 
     with opened() as workspace, progress_bars() as progress:
-        batch = make_all(workspace, sources, out=out, progress=progress)
+        batch = make_all(workspace, sources, out=out, progress=progress, workers=workers)
     if json:
         emit(batch.as_json())
     else:

@@ -3,23 +3,23 @@
 import json
 import sys
 import time
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any
 
 import numpy as np
 import typer
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
+from rich.text import Text
 
 from tenfold import errors
-from tenfold.values import Progress
 
 EXIT_CODES: dict[type[errors.TenfoldError], int] = {
     errors.SpecError: 3,
@@ -46,34 +46,61 @@ STATUS_STYLE = {
     "undecided": "yellow",
     "refused": "bold red",
     "taught": "cyan",
+    "failed": "bold red",
 }
 
 
-@contextmanager
-def progress_bars() -> Generator[Progress]:
-    """A callable for long work; bars with rate and time left where somebody watches."""
-    bars = Bars(
-        TextColumn("{task.description:<24}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-        console=stderr,
-        transient=False,
-    )
-    tasks: dict[str, tuple[TaskID, float]] = {}
+class Board:
+    """Long work as people watch it: a bar for each stage, and what came of it so far."""
 
-    def advance(stage: str, done: int, total: int) -> None:
-        if stage not in tasks:
-            tasks[stage] = (bars.add_task(stage, total=total, rate=""), time.monotonic())
-        task, start = tasks[stage]
+    def __init__(self) -> None:
+        self._bars = _Bars(
+            TextColumn("{task.description:<24}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+            console=stderr,
+            transient=False,
+        )
+        self._stages: dict[str, tuple[TaskID, float]] = {}
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """See `tenfold.values.Progress`."""
+        if stage not in self._stages:
+            task = self._bars.add_task(stage, total=total, rate="")
+            self._stages[stage] = (task, time.monotonic())
+        task, start = self._stages[stage]
         seconds = time.monotonic() - start
         speed = done / seconds if done and seconds > 0.2 else 0.0
         rate = f"{speed:,.{0 if speed >= 10 else 1}f}/s" if speed else ""
-        bars.update(task, completed=done, total=total, rate=rate)
+        self._bars.update(task, completed=done, total=total, rate=rate)
 
-    with bars:
-        yield advance
+    def count(self, counts: Mapping[str, int]) -> None:
+        """Outcomes so far, by their word."""
+        self._bars.counts = dict(counts)
+
+    def __enter__(self) -> "Board":
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+
+class _Bars(Bars):
+    counts: Mapping[str, int] = MappingProxyType({})
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield from super().get_renderables()
+        if self.counts:
+            words = [f"{status(word)} {n:,}" for word, n in sorted(self.counts.items())]
+            yield Text.from_markup("   ".join(words))
+
+
+def progress_bars() -> Board:
+    """For a `with` block: a callable for long work."""
+    return Board()
 
 
 def emit(value: Any) -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import version
 
@@ -20,10 +20,10 @@ from tenfold.factory.snapshot import thaw
 from tenfold.factory.splits import CALIBRATE, FIT, ROLES, Known, Splits, split
 from tenfold.factory.stock import Stock
 from tenfold.packages import HeadSpec, Manifest, TrunkInput
-from tenfold.specs.task import TaskSpec
+from tenfold.specs.task import Symmetry, TaskSpec
 from tenfold.trunks import Trunk
 from tenfold.trunks.runtimes import runtime_version
-from tenfold.values import FeatureSpace, Precision, fingerprint
+from tenfold.values import FeatureSpace, Kind, Precision, fingerprint
 from tenfold.workspace import Workspace
 
 CODE_VERSION = 3
@@ -168,6 +168,15 @@ def space_in(order: Order, given: TrunkInput, view: int) -> FeatureSpace:
     )
 
 
+def _plain(rung: Rung) -> dict[str, object]:
+    return {
+        "name": rung.name,
+        "recipe": rung.recipe,
+        "params": dict(rung.params),
+        "inputs": [[g.trunk, g.size_px, g.fit, g.views] for g in rung.inputs],
+    }
+
+
 def plan(workspace: Workspace, spec: TaskSpec, *, stock: Stock | None = None) -> Plan:
     """Freeze the dataset, gather who can answer, give roles and name the rungs.
 
@@ -242,7 +251,7 @@ def _id_of(draft: Order) -> str:
             draft.precision,
             draft.runtime,
             CODE_VERSION,
-            [asdict(rung) for rung in draft.rungs],
+            [_plain(rung) for rung in draft.rungs],
             {name: trunk.digest for name, trunk in draft.trunks.items()},
         ]
     )
@@ -270,9 +279,7 @@ def _check_enough(spec: TaskSpec, cohort: Cohort, splits: Splits) -> None:
 
 
 def _rungs(spec: TaskSpec) -> tuple[Rung, ...]:
-    rungs = rungs_for(spec.kind, spec.symmetry, multi_label=spec.question.multi_label)
-    if spec.trunk is not None:
-        rungs = on_trunk(rungs, spec.trunk)
+    rungs = _ladder(spec.kind, spec.symmetry, spec.question.multi_label, spec.trunk)
     if spec.rung is not None:
         chosen = tuple(rung for rung in rungs if rung.name == spec.rung)
         if not chosen:
@@ -284,3 +291,11 @@ def _rungs(spec: TaskSpec) -> tuple[Rung, ...]:
             )
         return chosen
     return rungs[: spec.budget.rungs]
+
+
+@cache
+def _ladder(
+    kind: Kind, symmetry: Symmetry, multi_label: bool, trunk: str | None
+) -> tuple[Rung, ...]:
+    rungs = rungs_for(kind, symmetry, multi_label=multi_label)
+    return rungs if trunk is None else on_trunk(rungs, trunk)

@@ -8,6 +8,7 @@ Deep Features for Anomaly Detection" (arXiv:2005.14140), section III: the direct
 variance tell best. Written from the paper; no code taken.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +22,7 @@ from tenfold.heads.patches import (
     Source,
     good_patches,
     image_and_map,
-    joined,
+    laid_squares,
     layout_of,
     write_joined,
     write_scores,
@@ -92,10 +93,21 @@ class NormalSubspaceScorer:
 
     def score(self, batch: MapBatch) -> AnomalyScores:
         """Root mean square of the deviations outside the normal subspace; about 1 on good ones."""
-        patches = joined(batch, self.strides, grid=self.recipe.grid)
-        outside = (patches - self.centre) @ self.whitening
-        cells = np.sqrt((outside**2).sum(2))
+        squares = sum(
+            laid_squares(batch, stride, whitening, centre, grid=self.recipe.grid)
+            for stride, whitening, centre in self._blocks()
+        )
+        cells = np.sqrt(np.asarray(squares))
         return image_and_map(cells, batch.content_xyxy, top_share=self.recipe.top_share)
+
+    def _blocks(self) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+        """Stride, its own part of the whitening, and its centre: other strides' parts are zero."""
+        row = column = 0
+        for stride, (_, dim) in self.layout.items():
+            rows = slice(row, row + dim)
+            kept = int(np.count_nonzero(self.whitening[rows].any(0)))
+            yield stride, self.whitening[rows, column : column + kept], self.centre[rows]
+            row, column = row + dim, column + kept
 
     def extended(self, batches: Source) -> "NormalSubspaceScorer":
         """The scorer with more good images learnt, as if they had been there from the start."""

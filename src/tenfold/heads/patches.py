@@ -6,6 +6,7 @@ Every step is a matrix product with constants, so the ONNX export repeats it exa
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32
@@ -21,6 +22,8 @@ Source = Callable[[], Iterator[MapBatch]]
 Layout = dict[int, tuple[int, int]]
 """Per stride: a map's side in cells, and its channels."""
 
+REACH = 3
+"""Cells of its own that a map is averaged over."""
 SMOOTHING_CELLS = 1.0
 """Standard deviation of the smoothing that a score map gets."""
 
@@ -60,7 +63,7 @@ def good_patches(
 
 
 def joined(
-    batch: MapBatch, strides: tuple[int, ...], *, grid: int, reach: int = 3
+    batch: MapBatch, strides: tuple[int, ...], *, grid: int, reach: int = REACH
 ) -> Float32[np.ndarray, "n cells dim"]:
     """Patch features: each map averaged over `reach` cells of its own and laid on one grid.
 
@@ -69,6 +72,29 @@ def joined(
     """
     layout_of(batch, strides)
     return np.concatenate([_laid(batch.maps[s], grid, reach) for s in strides], axis=2)
+
+
+def laid_squares(
+    batch: MapBatch,
+    stride: int,
+    matrix: Float32[np.ndarray, "c kept"],
+    centre: Float32[np.ndarray, " c"],
+    *,
+    grid: int,
+) -> Float32[np.ndarray, "n cells"]:
+    """Squared length of each patch of one stride, as `joined` lays it, less `centre`, times
+    `matrix`.
+
+    A product of channels and an average over cells may change places: the product is taken first,
+    on the map's own cells and fewer channels.
+
+    Raises:
+        DataError: the map is missing, or holds NaN or infinity.
+    """
+    layout_of(batch, (stride,))
+    moved = batch.maps[stride].astype(np.float32) @ matrix - centre @ matrix
+    laid = _laid(moved, grid, REACH)
+    return np.einsum("nck,nck->nc", laid, laid)
 
 
 def _laid(
@@ -83,14 +109,17 @@ def _laid(
     return flow.reshape(n, grid * grid, c)
 
 
-def resampling(size: int, *, grid: int, reach: int = 3) -> Float32[np.ndarray, "grid size"]:
+@lru_cache(maxsize=64)
+def resampling(size: int, *, grid: int, reach: int = REACH) -> Float32[np.ndarray, "grid size"]:
     """Matrix that averages over `reach` cells (fewer at the rim), then interpolates linearly."""
     cell = np.arange(size)
     near = np.abs(cell[:, None] - cell[None, :]) <= reach // 2
     averaging = near / near.sum(1, keepdims=True)
     place = np.clip((np.arange(grid) + 0.5) * size / grid - 0.5, 0, size - 1)
     weight = np.clip(1 - np.abs(place[:, None] - cell[None, :]), 0, None)
-    return (weight @ averaging).astype(np.float32)
+    matrix = (weight @ averaging).astype(np.float32)
+    matrix.setflags(write=False)  # shared by all who ask
+    return matrix
 
 
 def content_mask(
