@@ -40,6 +40,8 @@ def fill(scope, count, span, *, first=1, fleets=1, verdict=ACCEPTED):
                 "id": n,
                 "tenant": scope.tenant,
                 "key": f"{n:064x}",
+                "judge": b"",
+                "fit": b"",
                 "accepted_at": at if status == "accepted" else None,
                 "fleet": fleet,
                 "sector": sector,

@@ -130,9 +130,9 @@ def test_later_months_never_change_an_earlier_one(march):
     assert of_march() == before
 
 
-def test_the_next_model_costs_what_its_own_task_does(march):
+def test_the_next_model_costs_making_and_labels_alone(march):
     found = economics_of(march, Question(), prices())
-    assert found.next_model == Decimal("1.25")  # (1 + 3 + 1) / 4: no embedding, no overhead
+    assert found.next_model.total == Decimal("1.25")  # (1 + 3 + 1) / 4: no embedding, no overhead
 
 
 def test_reuse_is_heads_per_embedded_picture(march):

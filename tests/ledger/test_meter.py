@@ -72,9 +72,11 @@ def test_the_total_agrees_with_the_system_over_two_kills(scope, tmp_path):
 
 def test_a_killed_worker_counts_with_what_its_parent_knows(scope, tmp_path):
     run = started(tmp_path, 1.0, "workers")
-    pids = [int(word) for word in run.stdout.readline().split()]
-    time.sleep(1.5)
-    os.kill(pids[0], signal.SIGKILL)
+    pid = int(run.stdout.readline().split()[0])
+    (folder,) = (tmp_path / "runs").iterdir()
+    while not any(one.pid == pid and one.cpu_s > 0.7 for one in meter.readings(folder)):
+        time.sleep(0.01)
+    os.kill(pid, signal.SIGKILL)
     truth = waited(run)
     assert booked_s(scope) == pytest.approx(truth, abs=0.2)  # its exit is not metered
 

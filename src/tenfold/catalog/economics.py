@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Table, and_, case, func, literal, literal_
 from sqlalchemy.sql.selectable import Subquery
 
 from tenfold.catalog import ledger
-from tenfold.catalog.ledger import Sum, month_of, within
+from tenfold.catalog.ledger import Sum, within
 from tenfold.catalog.scope import Scope
 from tenfold.catalog.tables import (
     ledger_months,
@@ -90,35 +90,6 @@ def accepted_tasks(
     )
     with scope.read() as connection:
         return Counter({row.task: row.number for row in connection.execute(query)})
-
-
-def of_newly_accepted(
-    scope: Scope, since: datetime, until: datetime, *, all_at: int | None
-) -> list[Sum]:
-    """What was booked, until then, to the tasks whose questions were first accepted in the span.
-
-    By month; with `all_at`, everything ever booked to them, as if in that month: much faster.
-    """
-    newly = (
-        select(models.c.task)
-        .join(questions, questions.c.id == models.c.question_id)
-        .where(models.c.tenant == scope.tenant, questions.c.tenant == scope.tenant)
-        .where(models.c.status == "accepted", _between(questions.c.accepted_at, since, until))
-        .distinct()
-    )
-    table = ledger_tasks if all_at else ledger_task_months
-    mine = and_(table.c.tenant == scope.tenant, table.c.task.in_(newly))
-    groups = [table.c.kind, table.c.currency]
-    if all_at:
-        month = literal(all_at).label("month")
-    else:
-        month = table.c.month
-        mine &= table.c.month < month_of(until)
-        groups = [month, *groups]
-    query = select(*ledger.sum_columns(table, [month, table.c.kind, table.c.currency]))
-    with scope.read() as connection:
-        rows = connection.execute(query.where(mine).group_by(*groups))
-        return [ledger.sum_of(row, ()) for row in rows]
 
 
 def of_tasks(scope: Scope, tasks: Sequence[str], months: tuple[int, int]) -> dict[str, list[Sum]]:

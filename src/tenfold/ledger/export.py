@@ -26,7 +26,7 @@ def as_json(report: Economics) -> dict[str, Any]:
         "cost": _cost(report.cost),
         "cost_by_kind": {kind: _cost(cost) for kind, cost in report.kinds.items()},
         "cost_per_model": _cost(report.per_model) if report.per_model else None,
-        "next_model": None if report.next_model is None else _plain(report.next_model),
+        "next_model": _cost(report.next_model) if report.next_model else None,
         "images": {"embedded": report.embedded, "read": report.read, "reuse": report.reuse},
         "judged": dict(report.refusals.judged),
         "refused_share": report.refusals.share,

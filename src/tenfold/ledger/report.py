@@ -23,6 +23,10 @@ REASONS_OF = 1000
 """So many of the newest refused models are asked why."""
 
 
+MARGINAL = ("make", "label")
+"""Kinds of which there would be more with one more model."""
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """What somebody wants to know."""
@@ -90,8 +94,6 @@ class Economics:
     """Average headcount; None: no headcount file."""
     kinds: Mapping[str, Cost]
     """What the period cost, by what it was for."""
-    next_model: Decimal | None
-    """What was booked to the tasks of newly accepted questions, each."""
     embedded: int
     """Pictures embedded until the end of the period."""
     read: int
@@ -112,6 +114,13 @@ class Economics:
     def per_model(self) -> Cost | None:
         """What one newly accepted model cost: all of the period, whatever it was for."""
         return self.cost.over(self.accepted.newly) if self.accepted.newly else None
+
+    @property
+    def next_model(self) -> Cost | None:
+        """What one more accepted model costs: making and labels alone, those of tries that were
+        not accepted too. All else would be there without it."""
+        own = sum((self.kinds.get(kind, NOTHING) for kind in MARGINAL), NOTHING)
+        return own.over(self.accepted.newly) if self.accepted.newly else None
 
     @property
     def per_person_year(self) -> float | None:
@@ -144,7 +153,6 @@ def economics_of(
         by_month[month] += number
     accepted = _accepted(by_month, period)
     kinds = _by_kind(inside, prices)
-    own = _booked_to_tasks(scope, period, prices, known) if accepted.newly else NOTHING
     is_everything = len(inside) == len(everything)
     broken_down = Breakdown(scope, prices, period, kinds, is_everything)
     until_end = [one for one in everything if one.month < period.last]
@@ -156,7 +164,6 @@ def economics_of(
         accepted=accepted,
         people=headcount.average(period.begin, period.passed) if headcount else None,
         kinds=kinds,
-        next_model=own.over(accepted.newly).total if accepted.newly else None,
         embedded=sum(one.used.images for one in until_end if one.kind == "embed"),
         read=sum(one.used.images for one in until_end if one.kind == "make"),
         refusals=Refusals(judged.by_status, len(judged.refused), reasons(judged.refused)),
@@ -208,16 +215,6 @@ def _by_kind(sums: Iterable[Sum], prices: Prices) -> dict[str, Cost]:
     for one in sums:
         found[one.kind] = found.get(one.kind, NOTHING) + cost_of(one, prices)
     return dict(sorted(found.items()))
-
-
-def _booked_to_tasks(scope: Scope, period: Period, prices: Prices, known: Sequence[int]) -> Cost:
-    """Whatever was booked to the tasks themselves: making, labels, people, bills. Embedding,
-    overhead and waste name no task: they are there whether or not one more model is made."""
-    first = min(known)
-    has_one_price = len(prices.spans((first, period.last))) == 1
-    all_at = first if has_one_price and max(known) < period.last else None
-    booked = economics.of_newly_accepted(scope, period.begin, period.end, all_at=all_at)
-    return sum((cost_of(one, prices) for one in booked), NOTHING)
 
 
 def _months(
