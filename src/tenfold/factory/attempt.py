@@ -68,19 +68,20 @@ class _Bench(Workbench):
     pack: Pack = field(default_factory=Pack)
     goldens: dict[object, "_Goldens"] = field(default_factory=dict[object, "_Goldens"])
     """By what they depend on: variants of a question have the same."""
-    judged: dict[object, np.ndarray] = field(default_factory=dict[object, np.ndarray])
-    """Roots of judge, by inputs and rows: variants of a question have the same."""
+    chosen: dict[object, np.ndarray] = field(default_factory=dict[object, np.ndarray])
+    """Roots of some rows, by inputs and rows: variants of a question judge on the same."""
 
     def samples(self, rows: Sequence[int]) -> list[str]:
         return [self.roster.samples[row] for row in rows]
 
-    def judged_roots(self, manifest: Manifest, rows: Sequence[int]) -> np.ndarray:
+    def roots(self, manifest: Manifest, rows: Sequence[int]) -> np.ndarray:
         at = np.array(rows, int)
         key = (manifest.inputs, at.tobytes())
-        if key not in self.judged:
-            self.judged.clear()
-            self.judged[key] = self.reader.roots(self.digest, manifest)[at].astype(np.float64)
-        return self.judged[key]
+        if key not in self.chosen:
+            while len(self.chosen) > 1:  # those of judge and those of the goldens
+                self.chosen.pop(next(iter(self.chosen)))
+            self.chosen[key] = self.reader.roots(self.digest, manifest)[at].astype(np.float64)
+        return self.chosen[key]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -129,21 +130,14 @@ def _judged(bench: _Bench, job: Job, fitted: Fitted) -> Judged:
         scores, unfit = _scores(bench, loaded, rows)
         counts = count(bench.roster, manifest, rows, scores, unfit)
     with packaging.running():
-        goldens = _goldens_of(bench, job, roles)
-        everyone = np.concatenate([fitted.calibrated, scores])
-        unfit = np.concatenate([_unfit(bench, loaded, calibrating), unfit])
-        places = {row: place for place, row in enumerate([*calibrating, *rows])}
+        goldens = _goldens_of(bench, job)
         final = manifest.model_copy(
-            update={
-                "goldens": tuple(
-                    _golden(bench.roster, loaded, row, everyone[at], is_unfit=bool(unfit[at]))
-                    for row, at in ((row, places[row]) for row in goldens.rows)
-                ),
-                "golden_rows": goldens.blob,
-            }
+            update={"goldens": _scored(bench, loaded, goldens), "golden_rows": goldens.blob}
         )
         _check_rows(loaded, final, goldens)
         head = bench.pack.add(packages.dump(Package(final, package.head, package.gate)))
+        everyone = np.concatenate([fitted.calibrated, scores])
+        unfit = np.concatenate([_unfit(bench, loaded, calibrating), unfit])
         proof = bench.pack.add(evidence.pack(roles, everyone, unfit))
     return Judged(
         counts=tuple(counts),
@@ -162,7 +156,7 @@ def _scores(
 ) -> tuple[Scores, Bool[np.ndarray, " rows"]]:
     """What the packaged head says of stored features, and which pictures nobody should judge."""
     if loaded.manifest.kind == "classify":
-        return loaded.head.score_roots(bench.judged_roots(loaded.manifest, rows)), _fine(rows)
+        return loaded.head.score_roots(bench.roots(loaded.manifest, rows)), _fine(rows)
     scores, unfit = [np.zeros(0, np.float32)], [_fine(())]
     for batch in bench.reader.maps(loaded.manifest, loaded.strides, bench.samples(rows))():
         scores.append(loaded.head.score(batch).image)
@@ -215,18 +209,18 @@ def judged_sizes(roster: Roster, roles: bytes) -> list[tuple[str, int]]:
     return [("error", len(np.unique(groups))), *zip(names, each, strict=True)]
 
 
-def _goldens_of(bench: _Bench, job: Job, roles: np.ndarray) -> _Goldens:
-    """A few judged samples of every class in turn, by digest: the same for all variants."""
-    rows = rows_of(roles, "judge") or rows_of(roles, "calibrate")
+def _goldens_of(bench: _Bench, job: Job) -> _Goldens:
+    """A few samples of every class in turn, by digest, whatever their roles: the same for all
+    variants of a question, and nearly the same for all questions on a dataset."""
     spaces = tuple(given.model_dump_json() for given in job.manifest.inputs)
-    key = (np.array(rows).tobytes(), spaces, job.rung.recipe, job.manifest.precision)
+    key = (spaces, job.rung.recipe, job.manifest.precision)
     if key not in bench.goldens:
-        roster = bench.roster
+        truth, samples = bench.roster.truth, bench.roster.samples
         by_class: dict[str, list[int]] = {}
-        for row in sorted(rows, key=lambda r: roster.samples[r]):
-            by_class.setdefault(roster.truth[row], []).append(row)
-        turns = [group[i] for i in range(GOLDENS) for group in by_class.values() if i < len(group)]
+        for row in sorted(range(len(samples)), key=samples.__getitem__):
+            by_class.setdefault(truth[row], []).append(row)
         most = max(GOLDENS, min(len(by_class), MOST_GOLDENS))
+        turns = [group[i] for i in range(most) for group in by_class.values() if i < len(group)]
         bench.goldens[key] = _read_goldens(bench, job, tuple(turns[:most]))
     return bench.goldens[key]
 
@@ -262,12 +256,16 @@ def _one(batch: MapBatch, place: int) -> MapBatch:
     )
 
 
-def _golden(
-    roster: Roster, loaded: LoadedHead, row: int, scores: np.ndarray, *, is_unfit: bool
-) -> Golden:
-    decision = UNFIT if is_unfit else decide(loaded.manifest, scores)
-    return Golden(
-        sample=roster.samples[row], scores=tuple(float(s) for s in scores), decision=decision
+def _scored(bench: _Bench, loaded: LoadedHead, goldens: _Goldens) -> tuple[Golden, ...]:
+    """What the head says of all golden samples together."""
+    scores, unfit = _scores(bench, loaded, goldens.rows)
+    return tuple(
+        Golden(
+            sample=bench.roster.samples[row],
+            scores=tuple(float(score) for score in said),
+            decision=UNFIT if is_unfit else decide(loaded.manifest, said),
+        )
+        for row, said, is_unfit in zip(goldens.rows, scores, unfit, strict=True)
     )
 
 

@@ -113,7 +113,7 @@ def _fit_anomaly(bench: Workbench, job: Job) -> tuple[Any, FitnessGate, np.ndarr
     made = recipe(job.rung.recipe, **job.rung.params)
     maps, manifest = bench.reader.maps, job.manifest
     head = made.fit(maps(manifest, made.strides, goods, all_views=True), rng=_rng(job))
-    gate = FitnessGate.fit(maps(manifest, made.strides, goods))
+    gate = FitnessGate.fit(lambda: bench.reader.vital(manifest, goods))
     batches = maps(manifest, made.strides, [samples[i] for i in rows])
     loaded = reloaded(job, head)
     scores = [np.zeros(0, np.float32), *(loaded.score(batch).image for batch in batches())]

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,7 +17,7 @@ from tenfold.factory.judge import Verdict, expected_false_acceptances, withstand
 from tenfold.factory.ladder import LADDERS
 from tenfold.factory.make import HERE, Workers, floor_for
 from tenfold.factory.plan import Order, Plan, order, plan_of
-from tenfold.factory.produce import Floor, produce
+from tenfold.factory.produce import Floor, found, produce
 from tenfold.factory.recording import Made
 from tenfold.factory.shortfall import Shortfall, failed, ranked, shortfall
 from tenfold.factory.stock import Stock
@@ -109,8 +110,6 @@ class _Tally:
     climbs: list[list[dict[str, Any]]] = field(default_factory=list[list[dict[str, Any]]])
     """What took looks: models and their alpha."""
     counts: Counter[str] = field(default_factory=Counter[str])
-    worked: int = 0
-    """Tasks that were not found."""
 
 
 def is_fleet(path: str) -> bool:
@@ -158,9 +157,9 @@ def make_fleet(
     with floor_for(
         workspace, tasks=len(tasks), workers=workers, fleet=spec.fleet, progress=progress
     ) as floor:
-        stopping = partial(_is_spent, spec, tally, began)
-        floor = replace(floor, stock=stock, is_spent=stopping)
-        for outcome in produce(floor, _ordered(stock, tasks, tally)):
+        floor = replace(floor, stock=stock, is_spent=partial(_is_spent, spec, began))
+        orders = _ordered(stock, tasks, tally)
+        for outcome in produce(floor, _affordable(floor, orders, most=spec.budget.tasks)):
             _take(stock, tally, outcome)
             if progress:
                 progress("models", len(tally.outcomes), len(tasks))
@@ -214,6 +213,29 @@ def _ordered(stock: Stock, tasks: Iterable[TaskSpec], tally: _Tally) -> Iterator
             _fail(tally, task.task, error)
 
 
+def _affordable(floor: Floor, orders: Iterator[Order], *, most: int | None) -> Iterator[Order]:
+    """All orders, or the first `most` of those with something to do."""
+    if most is None:
+        yield from orders
+        return
+    begun = 0
+    while some := list(islice(orders, AT_ONCE)):
+        made = found(floor, some)
+        for one in some:
+            is_to_do = one.id not in made and _has_a_cohort(floor.stock, one)
+            begun += is_to_do
+            if not is_to_do or begun <= most:
+                yield one
+
+
+def _has_a_cohort(stock: Stock, one: Order) -> bool:
+    try:
+        stock.cohort(one.spec, one.items, one.snapshot.id)
+    except TenfoldError:
+        return False
+    return True
+
+
 def _fail(tally: _Tally, task: str, error: TenfoldError) -> None:
     tally.outcomes[task] = Outcome(task, "failed")
     tally.counts["failed"] += 1
@@ -234,7 +256,6 @@ def _take(stock: Stock, tally: _Tally, outcome: Made | Fault) -> None:
         was_found=outcome.was_found,
     )
     tally.counts[status] += 1
-    tally.worked += not outcome.was_found
     looks = [{name: rung[name] for name in ("model", "alpha")} for rung in outcome.rungs]
     tally.climbs.append(looks)
     if status == "accepted":
@@ -255,10 +276,9 @@ def _shortfall(made: Made) -> Shortfall:
     )
 
 
-def _is_spent(spec: FleetSpec, tally: _Tally, began: float) -> bool:
-    budget = spec.budget
-    too_late = budget.seconds is not None and time.perf_counter() - began > budget.seconds
-    return too_late or (budget.tasks is not None and tally.worked >= budget.tasks)
+def _is_spent(spec: FleetSpec, began: float) -> bool:
+    limit_s = spec.budget.seconds
+    return limit_s is not None and time.perf_counter() - began > limit_s
 
 
 def _with_fdr(tally: _Tally, fdr: float | None) -> dict[str, Outcome]:

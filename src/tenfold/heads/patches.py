@@ -85,15 +85,19 @@ def laid_squares(
     """Squared length of each patch of one stride, as `joined` lays it, less `centre`, times
     `matrix`.
 
-    A product of channels and an average over cells may change places: the product is taken first,
-    on the map's own cells and fewer channels.
+    A product of channels and an average over cells may change places: the product is taken where
+    there are fewer cells.
 
     Raises:
         DataError: the map is missing, or holds NaN or infinity.
     """
     layout_of(batch, (stride,))
-    moved = batch.maps[stride].astype(np.float32) @ matrix - centre @ matrix
-    laid = _laid(moved, grid, REACH)
+    maps = batch.maps[stride].astype(np.float32)
+    if maps.shape[1] < grid:
+        laid = _laid(maps @ matrix, grid, REACH)
+    else:
+        laid = _laid(maps, grid, REACH) @ matrix
+    laid -= centre @ matrix
     return np.einsum("nck,nck->nc", laid, laid)
 
 
