@@ -16,6 +16,8 @@ from jaxtyping import Float, Float32
 from scipy import linalg
 from scipy.special import expit
 
+from tenfold.errors import DataError
+
 MAX_STEPS = 12
 SETTLED = 0.02  # largest change of a logit that still counts as movement
 MAX_HALVINGS = 6
@@ -125,13 +127,27 @@ def _newton(
     s = np.sqrt(curvature / np.float32(penalty))
     system = gram * s[:, None] * s[None, :]
     system[np.diag_indices_from(system)] += 1
-    factor = linalg.cholesky(system, lower=True, overwrite_a=True, check_finite=False)
     sides = s[:, None] * np.stack([response, np.ones_like(response)], axis=1)
-    solved = s[:, None] * linalg.cho_solve((factor, True), sides, check_finite=False)
+    factor, solved = _factorised(system, sides)
+    solved *= s[:, None]
     bias = float(solved[:, 0].sum() / solved[:, 1].sum())
     return _Newton(
         solved[:, 0] - np.float32(bias) * solved[:, 1], bias, factor, s, solved[:, 1], response
     )
+
+
+def _factorised(
+    system: Float32[np.ndarray, "n n"], sides: Float32[np.ndarray, "n sides"]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The lower Cholesky factor of `system`, which is overwritten, and what solves for `sides`.
+
+    LAPACK is called as it is: for a hundred samples the checks around it cost more than it does.
+    """
+    potrf, potrs = linalg.get_lapack_funcs(("potrf", "potrs"), (system,))
+    factor, info = potrf(system.T, lower=1, overwrite_a=1, clean=1)
+    if info:
+        raise DataError("the samples' Gram matrix is not positive.", hint="Embed them again.")
+    return factor, potrs(factor, sides, lower=1)[0]
 
 
 def _shortened(
