@@ -106,6 +106,12 @@ class Entry:
     """Money as it was billed, to a millionth; the rest is priced when it is looked at."""
     currency: str = ""
 
+    @classmethod
+    def of(cls, used: Used, **about: Any) -> "Entry":
+        """An entry of what was used."""
+        plain = {f.name: getattr(used, f.name) for f in fields(used) if f.name != "amount"}
+        return cls(**plain, **about)
+
     @property
     def used(self) -> Used:
         plain: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(Used)}

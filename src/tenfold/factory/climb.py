@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from tenfold.catalog.ledger import Used
 from tenfold.catalog.models import Model
 from tenfold.factory.ladder import Rung
 from tenfold.factory.plan import Order
@@ -24,6 +25,9 @@ class Climb:
     judged: list[Model] = field(default_factory=list[Model])
     unjudged: list[tuple[float, int]] = field(default_factory=list[tuple[float, int]])
     """(estimate, place) of rungs that did not seem worth a look."""
+    used: Used = field(default_factory=Used)
+    """By rungs that made no model: booked when the climb is over, so that a run that is killed
+    before, and the one that goes on, book it once."""
 
     @classmethod
     def begun(cls, order: Order, question_key: str) -> "Climb":

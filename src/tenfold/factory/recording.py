@@ -8,7 +8,7 @@ import numpy as np
 
 from tenfold import packages
 from tenfold.catalog import ledger, models
-from tenfold.catalog.ledger import Entry
+from tenfold.catalog.ledger import Entry, Used
 from tenfold.catalog.models import Judging, Make, Model
 from tenfold.errors import TenfoldError
 from tenfold.factory.climb import Climb
@@ -134,6 +134,8 @@ def record(desk: Desk, chunk: Chunk, attempted: Attempted | None) -> Recorded:
             result.going_on.append(climb)
         else:
             draft.makes.append(_make(desk, climb))
+            if climb.used.images:
+                draft.entries.append(_entry(desk, climb, climb.order.id, climb.used))
             result.done.append(made_of(climb))
     desk.patiently(lambda: _write(desk, chunk, draft, first))
     chunk.history.take_looks(chunk.samples, len(draft.models))
@@ -177,7 +179,7 @@ def _tried(desk: Desk, taken: _Taken, draft: _Draft, chunk: Chunk, first: int) -
     if judged is None or not is_due:
         climb.note("not promising", estimate=trial.estimate, seconds=trial.fit.wall)
         climb.pass_by(trial.estimate)
-        draft.entries.append(_entry(desk, taken, f"{climb.order.id}:{climb.rung.name}"))
+        climb.used += _used(taken)
         return
     by_group = taken.step.plan.splits.by_group
     verdict = judge(judged.counts, spec.bar, look=look, by_group=by_group)
@@ -194,7 +196,7 @@ def _tried(desk: Desk, taken: _Taken, draft: _Draft, chunk: Chunk, first: int) -
     )
     draft.models.append(model)
     draft.plans.append(taken.step.plan)
-    draft.entries.append(_entry(desk, taken, model.id))
+    draft.entries.append(_entry(desk, climb, model.id, _used(taken)))
 
 
 def _model(desk: Desk, taken: _Taken, judged: Judged, verdict: Verdict, *, roster: str) -> Model:
@@ -239,15 +241,28 @@ def _pass_gate(desk: Desk, taken: _Taken, judged: Judged, model: Model) -> None:
     desk.gate.check(manifest, strides_of(taken.climb.rung), judged.goldens, package)
 
 
-def _entry(desk: Desk, taken: _Taken, subject: str) -> Entry:
+def _used(taken: _Taken) -> Used:
     """What one trial used."""
     assert isinstance(taken.trial, Trial)
     assert taken.attempted is not None
-    trial, spec, attempted = taken.trial, taken.climb.order.spec, taken.attempted
+    trial, attempted = taken.trial, taken.attempted
     steps = [trial.fit, *([trial.judged.judge, trial.judged.package] if trial.judged else [])]
-    stored = trial.judged.head.length + trial.judged.evidence.length if trial.judged else 0
-    used = int((taken.step.plan.splits.codes > 0).sum())
-    return Entry(
+    read = int((taken.step.plan.splits.codes > 0).sum())
+    return Used(
+        cpu_s=sum(step.cpu for step in steps),
+        wall_s=sum(step.wall for step in steps),
+        peak_mb=attempted.peak_mb,
+        bytes_stored=trial.judged.head.length + trial.judged.evidence.length if trial.judged else 0,
+        bytes_read=attempted.bytes_read // len(attempted.trials),
+        images=read,
+        labels=read,
+    )
+
+
+def _entry(desk: Desk, climb: Climb, subject: str, used: Used) -> Entry:
+    spec = climb.order.spec
+    return Entry.of(
+        used,
         run=desk.run,
         kind="make",
         subject=subject,
@@ -255,13 +270,6 @@ def _entry(desk: Desk, taken: _Taken, subject: str) -> Entry:
         task=spec.task,
         fleet=desk.fleet,
         sector=spec.sector,
-        cpu_s=sum(step.cpu for step in steps),
-        wall_s=sum(step.wall for step in steps),
-        peak_mb=attempted.peak_mb,
-        bytes_stored=stored,
-        bytes_read=attempted.bytes_read // len(attempted.trials),
-        images=used,
-        labels=used,
     )
 
 
