@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tenfold.catalog.datasets import Item
+from tenfold.catalog.questions import short
 from tenfold.errors import DataError
 from tenfold.factory.cohort import gather
-from tenfold.factory.splits import Known, split
+from tenfold.factory.splits import CALIBRATE, FIT, JUDGE, ROLES, Known, split
 from tenfold.specs.task import TaskSpec
 
 
@@ -37,7 +38,8 @@ def divide(spec, rows, known=None):
 
 
 def roles_by_sample(cohort, splits):
-    return dict(zip(cohort.samples, splits.roles, strict=True))
+    """By the names that lineages know samples by."""
+    return dict(zip(cohort.shorts, splits.roles, strict=True))
 
 
 def remember(cohort, splits, known=None):
@@ -54,6 +56,17 @@ def test_shares_are_kept_in_every_class():
     assert (counts["judge", "good"], counts["judge", "bad"]) == (60, 12)
     assert (counts["calibrate", "good"], counts["calibrate", "bad"]) == (40, 8)
     assert (counts["fit", "good"], counts["fit", "bad"]) == (100, 20)
+
+
+def test_roles_are_kept_as_codes_and_read_as_words():
+    rows = [item(i, "bad" if i % 4 == 0 else "good") for i in range(80)]
+    _, splits = divide(task(split={"most_fit": 20}), rows)
+    assert splits.roles == tuple(ROLES[code] for code in splits.codes)
+    assert {ROLES[code] for code in (FIT, CALIBRATE, JUDGE)} == {"fit", "calibrate", "judge"}
+    numbers = [i for role in ("fit", "calibrate", "judge") for i in splits.where(role)]
+    assert len(numbers) == len(set(numbers)) == 80 - splits.left_out
+    _, again = divide(task(split={"most_fit": 20}), rows)
+    assert again.codes.tobytes() == splits.codes.tobytes()
 
 
 def test_seeds_move_fit_and_calibrate_but_never_judge():
@@ -93,7 +106,7 @@ def test_groups_never_straddle_and_roles_are_for_life(rows, kind, seed, data):
             groups = defaultdict(set)
             for one in cohort.items:
                 if getattr(one, key) is not None:
-                    groups[getattr(one, key)].add(roles[one.sha256])
+                    groups[getattr(one, key)].add(roles[short(one.sha256)])
             for found in groups.values():
                 assert not ("judge" in found and found & {"fit", "calibrate"})
         if kind == "anomaly":
@@ -143,7 +156,7 @@ def test_lots_that_hold_both_goods_and_defects_still_fit_goods():
     assert counts["fit", "good"] >= 45
     assert counts["fit", "bad"] == 0
     assert splits.by_group
-    assert len({splits.groups[i] for i in splits.where("judge")}) in (3, 4)
+    assert len({cohort.groups.of[i] for i in splits.where("judge")}) in (3, 4)
 
 
 @pytest.mark.parametrize("kind", ["classify", "anomaly"])
@@ -187,7 +200,8 @@ def test_a_near_duplicate_of_a_judge_sample_fits_nothing():
     pair = [item(900, "bad", split="train", near="n"), item(901, "bad", split="test", near="n")]
     cohort, splits = stored(pair)
     roles = roles_by_sample(cohort, splits)
-    assert (roles[pair[0].sha256], roles[pair[1].sha256], splits.left_out) == (None, "judge", 1)
+    fits, judges = (roles[short(one.sha256)] for one in pair)
+    assert (fits, judges, splits.left_out) == (None, "judge", 1)
 
 
 def test_an_attribute_can_hold_the_stored_split():
