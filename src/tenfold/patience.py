@@ -21,7 +21,7 @@ def patiently(
     """What `fn` returns; while it raises `Unavailable` it is called again.
 
     `fn` must be idempotent: it may have done its work before the answer was lost.
-    `told(error, wait_s)` hears of each failure before the wait.
+    `told(error, wait_s)` hears of the first failure before the wait.
 
     Raises:
         Unavailable: it was away for all of `patience_s`; this is the last error.
@@ -37,5 +37,6 @@ def patiently(
             wait_s = min(wait_s, left_s)
             if told:
                 told(error, wait_s)
+                told = None
         time.sleep(wait_s)
         wait_s = min(2 * wait_s, LONGEST_WAIT_S)

@@ -99,7 +99,7 @@ def open_workspace(home: str | Path | None = None, **overrides: Any) -> Workspac
     return Workspace(
         settings=settings,
         catalog=catalog,
-        scope=catalog.scope(settings.tenant, settings.actor),
+        scope=catalog.scope(settings.tenant, settings.actor, patience_s=settings.patience_s),
         blobs=blobs,
         features=features,
     )

@@ -1,5 +1,6 @@
 """Open the catalog, bring its tables up to date, and hand out scopes of (tenant, actor)."""
 
+import logging
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,8 +19,11 @@ from tenfold.catalog.databases import (
     sqlite,
 )
 from tenfold.catalog.faults import telling
-from tenfold.errors import Conflict
+from tenfold.errors import Conflict, Unavailable
+from tenfold.patience import patiently
 from tenfold.settings import masked
+
+log = logging.getLogger(__name__)
 
 HEAD = "0003"
 """The newest migration; `tests/catalog/test_migrations.py` holds it to the files."""
@@ -73,8 +77,8 @@ class Catalog:
             raise
         return opened
 
-    def scope(self, tenant: str, actor: str) -> "Scope":
-        return Scope(self.engine, tenant, actor, self.where)
+    def scope(self, tenant: str, actor: str, *, patience_s: float = 0.0) -> "Scope":
+        return Scope(self.engine, tenant, actor, self.where, patience_s)
 
     def close(self) -> None:
         """Lets go of every connection and claim."""
@@ -117,6 +121,10 @@ class Scope:
     tenant: str
     actor: str
     where: str = ""
+    patience_s: float = 0.0
+    """How long to wait for a database that is away when a connection is asked for. One that goes
+    away within a transaction is told at once: only who began it knows whether it may be repeated.
+    """
 
     @contextmanager
     def read(self) -> Generator[Connection]:
@@ -125,7 +133,7 @@ class Scope:
         Raises:
             Unavailable: the database is away, stopping or busy; the same can be done again.
         """
-        with telling(self.where), self.engine.connect() as connection:
+        with self._connected() as connection:
             yield for_reading(connection)
 
     @contextmanager
@@ -137,14 +145,28 @@ class Scope:
             NotAllowed: the catalog may only be read.
             Conflict: somebody else wrote the same meanwhile.
         """
-        with telling(self.where), self.engine.connect() as connection:
+        with self._connected() as connection:
             writer = for_writing(connection, self.tenant)
             with writer.begin():
                 yield writer
 
+    @contextmanager
+    def _connected(self) -> Generator[Connection]:
+        def connect() -> Connection:
+            with telling(self.where):
+                return self.engine.connect()
+
+        connection = patiently(connect, patience_s=self.patience_s, told=_waiting)
+        with telling(self.where), connection:
+            yield connection
+
     @staticmethod
     def now() -> datetime:
         return datetime.now(UTC)
+
+
+def _waiting(error: Unavailable, wait_s: float) -> None:
+    log.warning("waiting for the catalog. %s", error)
 
 
 def _version(connection: Connection) -> str | None:

@@ -19,7 +19,7 @@ FOR = {
     "label": "labels",
     "spend": "bills",
     "overhead": "overhead",
-    "waste": "waste (killed runs)",
+    "waste": "waste",
 }
 
 

@@ -1,6 +1,8 @@
 """The trunk's work for many tasks: every picture once, booked to its dataset."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from tenfold.catalog import ledger
@@ -12,8 +14,11 @@ from tenfold.factory.climb import Climb
 from tenfold.factory.feed import Embedded, Needs
 from tenfold.factory.stock import Stock
 from tenfold.ledger.meter import spent
+from tenfold.patience import patiently
 from tenfold.values import Progress
 from tenfold.workspace import Workspace
+
+WAIT_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +61,24 @@ def embed_for(
     for dataset, one in wanted.items():
         booking = Booking(run, dataset, one.items, fleet)
         try:
-            embed(stock.workspace, one.needs, booking=booking, progress=progress)
+            with _alone(stock.workspace, dataset):
+                embed(stock.workspace, one.needs, booking=booking, progress=progress)
         except TenfoldError as error:
             faults[dataset] = error
     return faults
+
+
+@contextmanager
+def _alone(workspace: Workspace, dataset: str) -> Generator[None]:
+    """One process at a time embeds a dataset: those who waited find its features."""
+    claims, tenant, key = workspace.catalog.claims, workspace.scope.tenant, f"embed {dataset}"
+    patience_s = workspace.settings.patience_s
+    while not patiently(lambda: claims.take(tenant, key), patience_s=patience_s):
+        time.sleep(WAIT_S)
+    try:
+        yield
+    finally:
+        claims.release(tenant, key)
 
 
 def embed(

@@ -109,13 +109,15 @@ def produce(floor: Floor, orders: Iterable[Order]) -> Iterator[Outcome]:
     orders = iter(orders)
     while some := list(islice(orders, LOOKED_UP)):
         yield from _sorted_in(floor, some, families)
-    todo = list(families.values())
+    todo, is_told = list(families.values()), False
     while todo and not floor.is_spent():
         wave = _Wave(floor, todo)
         yield from wave.results()
         todo = wave.left
         if wave.busy and not wave.has_worked:
-            floor.waits(f"Other processes make {wave.busy} of these questions; waiting for them.")
+            if not is_told:
+                floor.waits(f"Other processes make {wave.busy} of these questions; waiting.")
+            is_told = True
             time.sleep(WAIT_S)
 
 
@@ -195,10 +197,10 @@ class _Wave:
         """Families whose history changed under us: what is still to come of them is done again."""
 
     def results(self) -> Iterator[Outcome]:
-        mine = [family for family in self.families if self._claim(family)]
+        families = self._embedded()
+        yield from self._drain()
         try:
-            mine = self._embedded(mine)
-            for result in self.floor.engine.map(attempt, self._assignments(mine)):
+            for result in self.floor.engine.map(attempt, self._assignments(families)):
                 self._take_what_needs_no_worker()
                 self._take(*self._sent.popleft(), result)
                 yield from self._drain()
@@ -232,28 +234,28 @@ class _Wave:
             self._close(family)
         return bool(family.climbs)
 
-    def _embedded(self, families: Sequence[Family]) -> list[Family]:
+    def _embedded(self) -> list[Family]:
         """Families whose features are there; those of a dataset that cannot be read have failed."""
         with self.floor.stage("embed"):
             faults = embedding.embed_for(
                 self.floor.stock,
-                [climb for family in families for climb in family.climbs],
+                [climb for family in self.families for climb in family.climbs],
                 run=self.floor.run.id,
                 fleet=self.floor.fleet,
                 progress=self.floor.progress,
             )
-        for family in families:
+        for family in self.families:
             for climb in family.climbs:
                 if climb.order.spec.dataset in faults:
                     error = faults[climb.order.spec.dataset]
                     self._told.append(Fault(climb.order.spec.task, error))
             family.climbs = [c for c in family.climbs if c.order.spec.dataset not in faults]
-            if not family.climbs:
-                self._close(family)
-        return [family for family in families if family.climbs]
+        return [family for family in self.families if family.climbs]
 
     def _assignments(self, families: Sequence[Family]) -> Iterator[Assignment]:
         for family in families:
+            if not self._claim(family):
+                continue
             history = self._history(family)
             for climbs in _chunks(family):
                 if self.floor.is_spent():
