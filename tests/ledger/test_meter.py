@@ -153,23 +153,6 @@ def test_a_run_whose_worker_still_lives_waits_for_a_later_call(scope, tmp_path):
     assert not run.exists()
 
 
-def test_a_torn_write_leaves_the_reading_before_it(tmp_path):
-    beats = meter.Heartbeat(tmp_path)
-    beats.beat()
-    beats.stop()
-    (file,) = tmp_path.iterdir()
-    (before,) = meter.readings(tmp_path)
-    data = bytearray(file.read_bytes())
-    newest = meter.HEAD.size + beats._number % 2 * meter.SLOT.size
-    data[newest + 9] ^= 0xFF
-    file.write_bytes(data)
-    (after,) = meter.readings(tmp_path)
-    assert not after.is_alive
-    assert 0 < after.wall_s < before.wall_s
-    file.write_bytes(b"")
-    assert meter.readings(tmp_path) == []
-
-
 def test_what_was_booked_beyond_the_total_is_no_negative_overhead(scope, tmp_path):
     with meter.running(scope, tmp_path / "runs", command="make") as run:
         ledger.book(scope, [Entry(run.id, "make", "caps", cpu_s=1e6, wall_s=1e6)])
