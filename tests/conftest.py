@@ -11,6 +11,7 @@ import tenfold
 from cells import write_cells
 from servers import S3, Postgres, postgres_programs
 from tenfold.workspace import Workspace
+from workshop import fill_workshop
 
 
 @pytest.fixture(autouse=True)
@@ -47,6 +48,14 @@ def line(tmp_path_factory: pytest.TempPathFactory, cells: Path) -> Iterator[Work
             )
         tenfold.make_all(workspace, [str(home / "classify.yaml"), str(home / "anomaly.yaml")])
         yield workspace
+
+
+@pytest.fixture(scope="session")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home for tests to copy: see `workshop.fill_workshop`."""
+    folder = tmp_path_factory.mktemp("workshop")
+    fill_workshop(folder / "home", folder)
+    return folder / "home"
 
 
 @pytest.fixture(scope="session")
