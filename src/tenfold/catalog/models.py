@@ -121,7 +121,7 @@ def register(connection: Connection, scope: Scope, judging: Judging) -> None:
         judge=judging.judge,
         fit=judging.fit,
     )
-    now = scope.now()
+    now = _moment(connection, scope)
     numbered = enumerate(judging.models, judging.first_look)
     connection.execute(
         insert(looks),
@@ -154,7 +154,8 @@ def put_makes(connection: Connection, scope: Scope, made: Sequence[Make]) -> Non
         return
     same = (makes.c.tenant == scope.tenant) & makes.c.id.in_([one.id for one in made])
     connection.execute(delete(makes).where(same))
-    stamp = {"tenant": scope.tenant, "created_at": scope.now(), "created_by": scope.actor}
+    now = _moment(connection, scope)
+    stamp = {"tenant": scope.tenant, "created_at": now, "created_by": scope.actor}
     rows = [{f.name: getattr(one, f.name) for f in fields(one)} | stamp for one in made]
     connection.execute(insert(makes), rows)
 
@@ -328,6 +329,13 @@ def makes_of(scope: Scope, *, dataset: str | None = None) -> list[Make]:
         query = query.where(makes.c.dataset == dataset)
     with scope.read() as connection:
         return [_make(row) for row in connection.execute(query.order_by(makes.c.task))]
+
+
+def _moment(connection: Connection, scope: Scope) -> datetime:
+    """Now, or when the newest model was recorded if the clock says that this is yet to come: what
+    is recorded later is never taken for older."""
+    newest = connection.execute(select(func.max(models.c.created_at))).scalar()
+    return scope.now() if newest is None else max(scope.now(), newest)
 
 
 def _check_nothing_changed(judging: Judging, joined: Sequence[Spent]) -> None:
