@@ -1,17 +1,22 @@
 """What many tests share: settings, a made line of solar cells, real servers."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from threadpoolctl import threadpool_limits
 
 import tenfold
 from cells import write_cells
+from registry import assert_nothing_was_made_twice, registry
 from servers import S3, Postgres, postgres_programs
+from tenfold.engine.local import LocalEngine
+from tenfold.factory.job import Fault
 from tenfold.workspace import Workspace
-from workshop import fill_workshop
+from workshop import FLEET, fill_workshop, made_by, tasks_of
 
 
 @pytest.fixture(autouse=True)
@@ -56,6 +61,17 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("workshop")
     fill_workshop(folder / "home", folder)
     return folder / "home"
+
+
+@pytest.fixture(scope="session")
+def quiet_workshop(workshop: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The registry of one process that makes the workshop's fleet alone and undisturbed."""
+    home = shutil.copytree(workshop, tmp_path_factory.mktemp("quiet") / "home")
+    with tenfold.opened(home, actor="ann") as workspace:
+        outcomes = made_by(workspace, LocalEngine(inline=True), tasks_of(FLEET))
+        assert [outcome for outcome in outcomes if isinstance(outcome, Fault)] == []
+        assert_nothing_was_made_twice(workspace)
+        return registry(workspace)
 
 
 @pytest.fixture(scope="session")

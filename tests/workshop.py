@@ -1,5 +1,6 @@
 """A home where a whole fleet takes a second: few pictures, and a trunk of milliseconds."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,16 @@ from onnx import TensorProto, helper, numpy_helper
 
 import tenfold
 from cells import write_cells
+from tenfold.engine import Engine
+from tenfold.factory.plan import order
+from tenfold.factory.produce import Floor, Outcome, produce
+from tenfold.factory.stock import Stock
+from tenfold.ledger import meter
+from tenfold.specs.fleet import expand, parse
+from tenfold.specs.task import TaskSpec
 from tenfold.trunks import Trunk
 from tenfold.trunks.user_onnx import add_onnx
+from tenfold.workspace import Workspace
 
 FLEET = """\
 fleet: workshop
@@ -78,3 +87,17 @@ def fill_workshop(home: Path, scratch: Path) -> None:
         pictures = write_cells(scratch / "cells", good=40, bad=24)
         tenfold.ingest(workspace, pictures, name="cells")
         add_tiny_trunk(workspace.trunks_folder, scratch)
+
+
+def tasks_of(fleet: str) -> tuple[TaskSpec, ...]:
+    return expand(parse(fleet, where="fleet"), lambda dataset, attribute: [], text=fleet, where="")
+
+
+def made_by(workspace: Workspace, engine: Engine, tasks: Sequence[TaskSpec]) -> list[Outcome]:
+    """What production on that engine comes to; the engine is closed."""
+    with meter.running(workspace.scope, workspace.runs_folder, command="make") as run:
+        floor = Floor(Stock.of(workspace), engine, run, fleet="workshop")
+        try:
+            return list(produce(floor, [order(floor.stock, task) for task in tasks]))
+        finally:
+            engine.close()

@@ -23,8 +23,7 @@ from tenfold.factory.produce import Floor
 from tenfold.factory.recording import Made
 from tenfold.factory.stock import Stock
 from tenfold.ledger import meter
-from tenfold.specs import fleet as fleets
-from workshop import FLEET
+from workshop import FLEET, made_by, tasks_of
 
 pytestmark = pytest.mark.xdist_group("workshop")
 
@@ -43,29 +42,13 @@ def fleet(tmp_path):
 @pytest.fixture(scope="module")
 def tasks():
     """Those of the fleet, in its order."""
-    return fleets.expand(fleets.parse(FLEET, where="fleet"), None, text=FLEET, where="fleet")
+    return tasks_of(FLEET)
 
 
-@pytest.fixture(scope="module")
-def quiet(workshop, tmp_path_factory, tasks):
-    """The registry of one process that works alone, one task after another."""
-    home = shutil.copytree(workshop, tmp_path_factory.mktemp("quiet") / "home")
-    with tenfold.opened(home, actor="ann") as workspace:
-        outcomes = made_by(workspace, LocalEngine(inline=True), tasks)
-        assert sorted(outcome.task for outcome in outcomes) == sorted(t.task for t in tasks)
-        assert [o for o in outcomes if isinstance(o, Fault)] == []
-        assert_nothing_was_made_twice(workspace)
-        return registry(workspace)
-
-
-def made_by(workspace, engine, tasks):
-    """What production on that engine comes to; the engine is closed."""
-    with meter.running(workspace.scope, workspace.runs_folder, command="make") as run:
-        floor = Floor(Stock.of(workspace), engine, run, fleet="workshop")
-        try:
-            return list(produce.produce(floor, [order(floor.stock, task) for task in tasks]))
-        finally:
-            engine.close()
+@pytest.fixture
+def quiet(quiet_workshop):
+    """The registry of one process that works alone."""
+    return quiet_workshop
 
 
 def test_the_fleet_climbs_passes_by_and_is_judged_in_every_way(quiet):
