@@ -174,8 +174,8 @@ def test_a_false_discovery_rate_turns_down_what_only_just_stands():
     sure = judge([Count("error", "", 0, 2000)], Bar(error=0.05), look=1, by_group=True)
     just = judge([Count("error", "", 0, 80)], Bar(error=0.05), look=1, by_group=True)
     assert (sure.status, just.status) == ("accepted", "accepted")
-    assert withstand_fdr([sure, just], fdr=0.05, judged=2) == [True, True]
-    assert withstand_fdr([sure, just], fdr=0.05, judged=1000) == [True, False]
+    assert withstand_fdr([p_value(sure), p_value(just)], fdr=0.05, judged=2) == [True, True]
+    assert withstand_fdr([p_value(sure), p_value(just)], fdr=0.05, judged=1000) == [True, False]
     assert withstand_fdr([], fdr=0.05, judged=0) == []
 
 

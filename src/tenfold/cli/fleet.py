@@ -44,7 +44,7 @@ def make(sources: list[str], *, workers: "Workers", strict: bool, json: bool) ->
         emit(asdict(made) | {"counts": made.counts, "questions": made.questions})
     else:
         _print_made(made)
-    if strict and set(made.counts) - {"accepted"}:
+    if made.counts.get("failed") or (strict and set(made.counts) - {"accepted"}):
         sys.exit(output.NOT_ACCEPTED)
 
 

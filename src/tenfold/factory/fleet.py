@@ -13,7 +13,7 @@ from tenfold.catalog import models
 from tenfold.errors import TenfoldError
 from tenfold.factory import feed
 from tenfold.factory.job import Fault
-from tenfold.factory.judge import Verdict, expected_false_acceptances, withstand_fdr
+from tenfold.factory.judge import expected_false_acceptances, p_value, withstand_fdr
 from tenfold.factory.ladder import LADDERS
 from tenfold.factory.make import HERE, Workers, floor_for
 from tenfold.factory.plan import Order, Plan, order, plan_of
@@ -104,8 +104,8 @@ class _Tally:
     """Outcomes by task, and what is kept of each."""
 
     outcomes: dict[str, Outcome] = field(default_factory=dict[str, Outcome])
-    verdicts: dict[str, Verdict] = field(default_factory=dict[str, Verdict])
-    """Of the accepted."""
+    chances: dict[str, float] = field(default_factory=dict[str, float])
+    """Of the accepted: how likely so few errors are just at the bar."""
     shortfalls: list[Shortfall] = field(default_factory=list[Shortfall])
     climbs: list[list[dict[str, Any]]] = field(default_factory=list[list[dict[str, Any]]])
     """What took looks: models and their alpha."""
@@ -259,7 +259,7 @@ def _take(stock: Stock, tally: _Tally, outcome: Made | Fault) -> None:
     looks = [{name: rung[name] for name in ("model", "alpha")} for rung in outcome.rungs]
     tally.climbs.append(looks)
     if status == "accepted":
-        tally.verdicts[outcome.task] = outcome.verdict
+        tally.chances[outcome.task] = p_value(outcome.verdict)
     else:
         tally.shortfalls.append(_shortfall(outcome))
 
@@ -286,8 +286,8 @@ def _with_fdr(tally: _Tally, fdr: float | None) -> dict[str, Outcome]:
     if fdr is None:
         return tally.outcomes
     judged = sum(1 for outcome in tally.outcomes.values() if outcome.model)
-    holds = withstand_fdr(list(tally.verdicts.values()), fdr=fdr, judged=judged)
-    marked = dict(zip(tally.verdicts, holds, strict=True))
+    holds = withstand_fdr(list(tally.chances.values()), fdr=fdr, judged=judged)
+    marked = dict(zip(tally.chances, holds, strict=True))
     return {
         task: replace(outcome, holds_fdr=marked.get(task))
         for task, outcome in tally.outcomes.items()

@@ -259,16 +259,16 @@ def expected_false_acceptances(climbs: Iterable[Sequence[Mapping[str, Any]]]) ->
     return sum(looks.values())
 
 
-def withstand_fdr(accepted: Sequence[Verdict], *, fdr: float, judged: int) -> list[bool]:
+def withstand_fdr(chances: Sequence[float], *, fdr: float, judged: int) -> list[bool]:
     """Which accepted verdicts stand when at most a share `fdr` of those that stand may be false,
-    out of `judged` models, however their samples overlap.
+    out of `judged` models, however their samples overlap. `chances` are their `p_value`s.
 
     Source: Benjamini & Yekutieli 2001, "The control of the false discovery rate in multiple testing
     under dependency", theorem 1.3; models that were not accepted count with p = 1.
     """
-    values = [p_value(verdict) for verdict in accepted] + [1.0] * (judged - len(accepted))
+    values = [*chances] + [1.0] * (judged - len(chances))
     adjusted = false_discovery_control(values, method="by") if values else []
-    return [bool(value <= fdr) for value in adjusted[: len(accepted)]]
+    return [bool(value <= fdr) for value in adjusted[: len(chances)]]
 
 
 def p_value(verdict: Verdict) -> float:

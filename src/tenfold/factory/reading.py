@@ -23,7 +23,7 @@ from tenfold.stores import open_store
 from tenfold.trunks.graph import map_name
 from tenfold.values import FeatureSpace, MapBatch
 
-MOST_BYTES = 400_000_000
+MOST_BYTES = 200_000_000
 """Features that one worker holds in memory."""
 MAPS_AT_ONCE = 16
 BYTES_A_SAMPLE = 1000
