@@ -27,7 +27,9 @@ def thaw(workspace: Workspace, snapshot: str) -> list[Item]:
 
 def items_in(data: bytes) -> list[Item]:
     """The items that a snapshot's blob holds."""
-    plain: list[dict[str, Any]] = [json.loads(line) for line in data.decode().splitlines()]
+    # not `splitlines`: it also cuts at U+2028 and its like, which JSON leaves as they are
+    lines = data.decode().split("\n")
+    plain: list[dict[str, Any]] = [json.loads(line) for line in lines if line]
     for one in plain:
         one["labels"] = tuple(one["labels"])
     return [Item(**one) for one in plain]
