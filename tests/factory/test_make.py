@@ -4,6 +4,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections import Counter
 
 import pytest
 
@@ -11,12 +12,10 @@ import tenfold
 from cells import write_cells
 from tenfold.catalog import datasets, models, questions
 from tenfold.errors import DataError, IntegrityError, NotFound, SpecError
-from tenfold.factory import register, stock
+from tenfold.factory import stock
 from tenfold.factory.cohort import gather
-from tenfold.factory.fit import fit
 from tenfold.factory.make import make_all
 from tenfold.factory.plan import plan
-from tenfold.factory.stock import Stock
 from tenfold.packages import of_model
 from tenfold.specs.task import TaskSpec, parse
 
@@ -29,11 +28,13 @@ def spec_of(line, task):
 
 def test_a_made_model_is_judged_packaged_and_reported(line):
     model = models.get(line.scope, "classify-cells")
-    package = of_model(line.packs_folder, model)
+    package = of_model(line.blobs, model)
     assert model.status in ("accepted", "undecided", "refused", "taught")
     assert {bound["name"] for bound in model.verdict["bounds"]} == {"escape", "overkill"}
     assert package.manifest.classes == ("good", "cracked")
-    assert len(package.manifest.goldens) == 8
+    labels = {item.sha256: item.labels for item in datasets.items_of(line.scope, "cells")}
+    of_goldens = Counter(labels[golden.sample] for golden in package.manifest.goldens)
+    assert of_goldens == {("good",): 2, ("cracked",): 2}
     assert package.head_bytes <= 20_000
     assert "cells" in (line.reports_folder / "cells-2-tasks.html").read_text()
 
@@ -161,15 +162,14 @@ def test_reproduce_gives_the_same_bytes(line):
 
 
 def test_a_head_that_answers_otherwise_is_not_registered(line, monkeypatch):
-    spec = spec_of(line, "classify-cells").model_copy(update={"seed": 77})
-    planned = plan(line, spec)
-    trial = fit(Stock.of(line), planned, planned.rungs[0])
-    real = stock.decode
+    planned = plan(line, spec_of(line, "classify-cells").model_copy(update={"seed": 77}))
+    real, before = stock.decode, questions.spent(line.scope, planned.question_key)
     monkeypatch.setattr(stock, "decode", lambda *given, **more: 255 - real(*given, **more))
     count = len(models.everything(line.scope))
     with pytest.raises(IntegrityError, match="golden sample"):
-        register.register(Stock.of(line), planned, trial)
+        tenfold.make(line, planned)
     assert len(models.everything(line.scope)) == count
+    assert questions.spent(line.scope, planned.question_key) == before
 
 
 def test_evidence_recomputes_without_tenfold(line, tmp_path):

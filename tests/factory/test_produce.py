@@ -14,7 +14,7 @@ import tenfold
 from registry import assert_nothing_was_made_twice, looks_taken, registry
 from tenfold.catalog import models
 from tenfold.engine.local import LocalEngine
-from tenfold.errors import DataError
+from tenfold.errors import Conflict, DataError
 from tenfold.factory import attempt, produce
 from tenfold.factory.fleet import make_fleet
 from tenfold.factory.job import Fault
@@ -129,6 +129,22 @@ def test_a_job_that_fails_is_told_and_stops_no_other(home, tasks, monkeypatch):
         again = made_by(workspace, LocalEngine(inline=True), some)
         assert {o.task for o in again if not o.was_found} == {"odd", "positive-2"}
         assert_nothing_was_made_twice(workspace)
+
+
+def test_what_somebody_else_overtook_is_planned_again(home, tasks, quiet, monkeypatch):
+    real, told = models.register, []
+
+    def overtaken(connection, scope, judging):
+        if len(told) < 2:
+            told.append(judging.key)
+            raise Conflict("look 1 at this question was taken meanwhile.")
+        real(connection, scope, judging)
+
+    monkeypatch.setattr(models, "register", overtaken)
+    with tenfold.opened(home, actor="ann") as workspace:
+        made_by(workspace, LocalEngine(inline=True), tasks)
+        assert len(set(told)) == 2, "two of the questions"
+        assert registry(workspace) == quiet
 
 
 def test_a_task_that_cannot_be_planned_is_told_and_stops_no_other(home, tasks):
