@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 
 import tenfold
 from cells import write_cells
+from clusters import three_machines
 from registry import assert_nothing_was_made_twice, registry
 from servers import S3, Postgres, postgres_programs
 from tenfold.engine.local import LocalEngine
@@ -72,6 +73,13 @@ def quiet_workshop(workshop: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         assert [outcome for outcome in outcomes if isinstance(outcome, Fault)] == []
         assert_nothing_was_made_twice(workspace)
         return registry(workspace)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Any]:
+    """A Ray cluster; mark tests that use it with `ray` and `xdist_group("ray")`: one for all."""
+    with three_machines() as machines:
+        yield machines
 
 
 @pytest.fixture(scope="session")

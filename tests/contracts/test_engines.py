@@ -11,8 +11,6 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from http.server import HTTPServer, SimpleHTTPRequestHandler
-from importlib import import_module
-from importlib.util import find_spec
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
+from clusters import RAY_MEMORY_MB, add_machine
 from tenfold.engine import Engine, Failed, Resources, opened
 from tenfold.engine.local import LocalEngine, memory_mb
 from tenfold.errors import (
@@ -144,28 +143,6 @@ def local() -> Iterator[LocalEngine]:
 
 
 RAY = (pytest.mark.ray, pytest.mark.xdist_group("ray"))
-RAY_MEMORY_MB = 1000
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Any]:
-    """A Ray cluster of three machines with one, one and two cores; all of them are this one."""
-    if find_spec("ray") is None:
-        pytest.skip("Ray is not installed: pip install 'tenfold[ray]'")
-    import_module("tenfold.engine.ray_cluster")  # quietens Ray before its first import
-    from ray.cluster_utils import Cluster
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(Path(__file__).parent))
-        cluster = Cluster()
-        for cores in (1, 1, 2):
-            add_machine(cluster, cores)
-        yield cluster
-    cluster.shutdown()
-
-
-def add_machine(cluster: Any, cores: int) -> Any:
-    return cluster.add_node(num_cpus=cores, memory=RAY_MEMORY_MB * 1024**2, include_dashboard=False)
 
 
 @pytest.fixture(scope="module")

@@ -194,7 +194,7 @@ class FourierScorer:
 
     def score_roots(self, roots: Float[np.ndarray, "n dim"]) -> Float32[np.ndarray, "n classes"]:
         """`score` for those who keep the roots."""
-        points = roots * unit_scales(self.scales)
+        points = roots.astype(np.float32, copy=False) * unit_scales(self.scales)
         logits = points.astype(np.float64) @ self.slopes.full() + self.bias
         weights = self.waves.full()
         for columns, waves in self.fourier.pieces(points / np.float32(self.width)):
