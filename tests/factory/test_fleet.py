@@ -57,6 +57,29 @@ def test_a_spent_budget_leaves_the_rest_out(line, tmp_path):
     (tmp_path / "small.yaml").write_text(text)
     made = make_fleet(line, str(tmp_path / "small.yaml"))
     assert [o.status == "left out" for o in made.outcomes] == [False, False, True, True]
+    again = make_fleet(line, str(tmp_path / "small.yaml"))
+    assert [o.status == "left out" for o in again.outcomes] == [False, False, False, True]
+    assert [o.was_found for o in again.outcomes] == [False, True, False, False]
+
+
+def test_a_budget_of_time_begins_nothing_once_it_is_spent(line, tmp_path):
+    text = FLEET.replace("[1, 2]", "[6, 7]") + "budget: {seconds: 1.0e-9}\n"
+    (tmp_path / "late.yaml").write_text(text)
+    made = make_fleet(line, str(tmp_path / "late.yaml"))
+    assert [o.status for o in made.outcomes] == ["failed", "left out", "left out"]
+
+
+def test_counts_are_told_while_they_grow(line, path):
+    told, steps = [], []
+    made = make_fleet(
+        line,
+        path,
+        progress=lambda *step: steps.append(step),
+        live=lambda counts: told.append(dict(counts)),
+    )
+    assert told[-1] == made.counts
+    assert [sum(counts.values()) for counts in told] == sorted(sum(c.values()) for c in told)
+    assert steps[-1] == ("models", 3, 3)
 
 
 def test_what_is_no_fleet_is_told(line, tmp_path):
