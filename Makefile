@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DEMO_HOME ?= $(CURDIR)/demo
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup setup-test debian demo test check bench soak clean
+.PHONY: help setup setup-test debian demo test test-ray check bench soak clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -31,21 +31,24 @@ debian:  ## Debian packages some tests use (as root; else say what is left out)
 demo: setup  ## real solar cells in, six judged models and a report out
 	TENFOLD_HOME=$(DEMO_HOME) sh examples/elpv/demo.sh $(BIN)/tenfold
 
-test: setup-test debian  ## everything but the long runs
-	$(BIN)/pytest -n 2 --dist loadgroup -m "not slow"
+test: setup-test debian  ## everything but the long runs and the Ray cluster
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not slow and not ray"
+
+test-ray: setup-test  ## engines and a fleet on a Ray cluster of three machines
+	$(BIN)/pytest -m "ray and not slow"
 
 check: setup-test  ## what every commit must pass
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/pyright
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n 2 --dist loadgroup -m "not slow"
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not slow and not ray"
 
 bench: setup-test  ## every number in the docs, on real data
 	$(BIN)/python benchmarks/run_all.py
 
-soak: setup-test  ## long simulations, many kills, all benchmarks
-	$(BIN)/pytest -m slow
+soak: setup-test debian  ## long simulations, many kills, the Ray cluster, all benchmarks
+	$(BIN)/pytest -m "slow or ray"
 	$(BIN)/python benchmarks/run_all.py
 
 clean:

@@ -94,10 +94,12 @@ class Family:
     model: Model
     looks: int
     """Looks at the question, by all models."""
+    related: int
+    """Other models of the question."""
     makes: tuple[Make, ...]
     """Tasks that this model answers."""
     relatives: tuple[tuple[str, str, str], ...]
-    """(id, task, status) of other models of the question, newest first."""
+    """(id, task, status) of the newest of them."""
 
 
 MOST_RELATIVES = 50
@@ -210,6 +212,7 @@ class Search:
     kind: str = ""
     status: str = ""
     limit: int = 50
+    """0: all."""
     after: str = ""
     """Task name to go on behind."""
 
@@ -222,11 +225,12 @@ def search(scope: Scope, sought: Search) -> list[Model]:
         chosen = chosen.where(models.c[name] == wanted) if wanted else chosen
     if sought.text:
         chosen = chosen.where(models.c.task.icontains(sought.text, autoescape=True))
-    chosen = chosen.where(models.c.task > sought.after).order_by(models.c.task).limit(sought.limit)
-    query = _mine(scope).where(models.c.id.in_(chosen.scalar_subquery()))
+    chosen = chosen.where(models.c.task > sought.after).order_by(models.c.task)
+    chosen = chosen.limit(sought.limit) if sought.limit else chosen
     with scope.read() as connection:
-        rows = connection.execute(query.order_by(models.c.task, models.c.created_at))
-        return [_model(row) for row in rows]
+        ids = connection.execute(chosen).scalars().all()
+    found = find_all(scope, ids)  # in two steps: in one, SQLite would walk through all models
+    return [found[one] for one in ids if one in found]
 
 
 def count(scope: Scope) -> dict[str, int]:
@@ -259,11 +263,13 @@ def lineage_of(scope: Scope, model_id: str) -> Family:
     )
     answered = select(makes).where(makes.c.tenant == scope.tenant, makes.c.model_id == model_id)
     taken = select(func.count()).where(looks.c.question_id == model.question_id)
+    siblings = select(func.count()).where(related, models.c.tenant == scope.tenant)
     with scope.read() as connection:
         newest = others.order_by(models.c.created_at.desc()).limit(MOST_RELATIVES)
         return Family(
             model=model,
             looks=connection.execute(taken).scalar_one(),
+            related=connection.execute(siblings).scalar_one() - 1,
             makes=tuple(_make(row) for row in connection.execute(answered)),
             relatives=tuple((r.id, r.task, r.status) for r in connection.execute(newest)),
         )

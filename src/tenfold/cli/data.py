@@ -60,16 +60,24 @@ def embed(
     )
 
 
-def ls(json: Json = False) -> None:
-    """List datasets and models."""
+def ls(
+    text: Annotated[str, typer.Argument(help="Only models whose task has this in its name.")] = "",
+    dataset: Annotated[str, typer.Option(help="Only models on this dataset.")] = "",
+    fleet: Annotated[str, typer.Option(help="Only models of this fleet.")] = "",
+    status: Annotated[str, typer.Option(help="Only models with this verdict.")] = "",
+    limit: Annotated[int, typer.Option(help="Models to list at most; 0: all.")] = 50,
+    json: Json = False,
+) -> None:
+    """List datasets and models, by the names of their tasks."""
     from tenfold.catalog import datasets, models
 
+    sought = models.Search(text, dataset=dataset, fleet=fleet, status=status, limit=limit)
     with opened() as workspace:
         have = datasets.everything(workspace.scope)
-        made = models.everything(workspace.scope)
-        answers = {make.model_id for make in models.makes_of(workspace.scope)}
+        made = models.search(workspace.scope, sought)
+        counts = models.count(workspace.scope)
     if json:
-        emit({"datasets": have, "models": made})
+        emit({"datasets": have, "models": made, "counts": counts})
         return
     if not have:
         stdout.print("Nothing here yet. Try: [bold]tenfold make ./images[/]")
@@ -80,11 +88,12 @@ def ls(json: Json = False) -> None:
     stdout.print(table)
     table = Table("task", "model", "kind", "dataset", "rung", "verdict", "made")
     for m in made:
-        chosen = "" if m.id in answers else " (not chosen)"
         when = m.created_at.strftime("%Y-%m-%d %H:%M") if m.created_at else ""
-        verdict = output.status(m.status) + chosen
-        table.add_row(m.task, m.id[:12], m.kind, m.dataset, m.rung, verdict, when)
+        table.add_row(m.task, m.id[:12], m.kind, m.dataset, m.rung, output.status(m.status), when)
     stdout.print(table)
+    total = sum(counts.values())
+    words = ", ".join(f"{output.status(word)} {n:,}" for word, n in sorted(counts.items()))
+    stdout.print(f"{len(made):,} of {total:,} models listed ({words}).")
 
 
 def show(

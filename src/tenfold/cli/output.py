@@ -36,7 +36,7 @@ EXIT_CODES: dict[type[errors.TenfoldError], int] = {
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead.")]
 
 NOT_ACCEPTED = 11
-"""`tenfold make --strict` ended well, but a verdict is not `accepted`; or tasks of a fleet failed."""
+"""`make --strict` ended well, but a verdict is not `accepted`; or tasks of a fleet failed."""
 
 stdout = Console()
 stderr = Console(stderr=True)

@@ -54,6 +54,10 @@ class DescribedModel:
     manifest: dict[str, Any]
     head_bytes: int
     rungs: list[dict[str, Any]]
+    looks: int
+    """At the question, by all models."""
+    relatives: int
+    """Other models of the question."""
 
     def sections(self) -> Sections:
         verdict = Verdict.from_json(self.model.verdict)
@@ -65,6 +69,7 @@ class DescribedModel:
             ("classes", ", ".join(self.manifest["classes"])),
             ("thresholds", ", ".join(f"{t:.6g}" for t in self.manifest["thresholds"]) or "none"),
             ("dataset", f"{self.model.dataset}, snapshot {self.model.snapshot[:12]}"),
+            ("question", f"looked at {self.looks:,} times, by {self.relatives:,} other models too"),
             ("rung", f"{self.model.rung} ({self.manifest['head']['name']})"),
             (
                 "trunk",
@@ -121,11 +126,14 @@ def _dataset(workspace: Workspace, name: str) -> DescribedDataset:
 def _model(workspace: Workspace, model: Model) -> DescribedModel:
     package = packages.of_model(workspace.blobs, model)
     make = models.make_of(workspace.scope, model.task)
+    family = models.lineage_of(workspace.scope, model.id)
     return DescribedModel(
         model=model,
         manifest=package.manifest.model_dump(mode="json", exclude={"verdict", "goldens"}),
         head_bytes=package.head_bytes,
         rungs=make.rungs if make else [],
+        looks=family.looks,
+        relatives=family.related,
     )
 
 
