@@ -31,6 +31,7 @@ from sqlalchemy import Engine, Table, text
 from common import publish
 from tenfold.catalog import Catalog, ledger, models, tables
 from tenfold.catalog.models import Search
+from tenfold.catalog.questions import SHORT
 from tenfold.catalog.scope import Scope
 from tenfold.factory.judge import Count, judge
 from tenfold.ledger import price
@@ -45,6 +46,8 @@ DATASETS, QUESTIONS, FLEETS, SECTORS = 40, 800, 20, 5
 CHUNK = 100_000
 DEFECTS = ("scratch", "dent", "crack", "blowhole", "stain", "burr", "void", "chip")
 PROGRAMS = ("initdb", "pg_ctl")
+SAMPLES = bytes(range(256)) * 64
+"""Digests of a thousand samples, as a question's roles are kept."""
 GROUPINGS: tuple[Grouping, ...] = ("fleet", "sector", "tenant", "task")
 
 
@@ -102,7 +105,7 @@ def measured(place: Path | str, size: Size) -> dict[str, Any]:
 
 def calls(scope: Scope, size: Size) -> dict[str, Callable[[int], object]]:
     """What a page asks, about the n-th thing."""
-    found: dict[str, Callable[[int], object]] = {
+    return {
         "show": lambda n: models.get(scope, task_of(n % size.models)),
         "show_by_id": lambda n: models.get(scope, digest("model", n % size.models)[:12]),
         "search": lambda n: models.search(scope, sought(n)),
@@ -111,10 +114,6 @@ def calls(scope: Scope, size: Size) -> dict[str, Callable[[int], object]]:
         "latest_accepted": lambda n: models.latest_accepted(scope, 1 + n % QUESTIONS),
         "count": lambda _: models.count(scope),
     }
-    every: Any = getattr(models, "latest_accepted_all", None)
-    if every:
-        found["latest_accepted_all"] = lambda n: every(scope, limit=50, after=n % QUESTIONS)
-    return found
 
 
 def sought(n: int) -> Search:
@@ -281,6 +280,8 @@ def question_rows() -> Iterator[dict[str, Any]]:
             "accepted_at": at(n / QUESTIONS),
             "fleet": fleet_of(n),
             "sector": sector_of(n),
+            "judge": SAMPLES[: 300 * SHORT],
+            "fit": SAMPLES[300 * SHORT :],
         }
 
 

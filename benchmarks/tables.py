@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from run_all import SCRIPTS
+
 ROOT = Path(__file__).parent.parent
 RESULTS = Path(__file__).parent / "results"
 BLOCK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -52,6 +54,33 @@ FALSE_ACCEPTANCE: list[Row] = [
     ("if every picture of a lot counted", "if_every_picture_of_a_lot_counted", "{:.4f}"),
 ]
 
+FLEET: list[Row] = [
+    ("models", "models", "{:,}"),
+    ("different questions; the others are variants of them", "questions", "{:,}"),
+    ("seconds, features cached", "total_seconds", "{:,.0f}"),
+    ("linear heads a second, from the command's start to its end", "linear_per_second", "{:.1f}"),
+    ("anomaly heads with patch maps a second", "anomaly_per_second", "{:.1f}"),
+    ("peak memory of all processes, MB", "peak_rss_mb", "{:,.0f}"),
+    ("time of the last 1,000 over that of the first", "last_1000_over_first_1000", "{:.2f}"),
+    ("bytes a linear model, everything counted", "bytes_per_linear", "{:,.0f}"),
+    ("bytes an anomaly model", "bytes_per_anomaly", "{:,.0f}"),
+    ("share accepted", "accepted_share", "{:.2f}"),
+    ("share of CPU time that fits", "share_fit", "{:.2f}"),
+    ("that judges", "share_judge", "{:.2f}"),
+    ("that packages", "share_package", "{:.2f}"),
+    ("that records", "share_catalog", "{:.2f}"),
+]
+ENGINES: list[Row] = [
+    ("models", "models", "{:,}"),
+    ("seconds, one core of this machine", "seconds.local_1", "{:.1f}"),
+    ("two cores", "seconds.local_2", "{:.1f}"),
+    ("Ray on one core", "seconds.ray_1", "{:.1f}"),
+    ("Ray on two cores", "seconds.ray_2", "{:.1f}"),
+    ("seconds a model that Ray takes longer, its start included", "overhead_per_model", "{:.3f}"),
+    ("times faster with two cores", "scaling.local", "{:.2f}"),
+    ("times faster with two cores, Ray", "scaling.ray", "{:.2f}"),
+]
+
 
 def main() -> None:
     asked = _options()
@@ -73,7 +102,7 @@ def table(name: str) -> str:
     """The Markdown of one table; `not measured yet` where its result file is missing."""
     path = RESULTS / f"{name}.json"
     if not path.is_file():
-        return f"{NOT_YET}: `python benchmarks/{name}.py`\n"
+        return f"{NOT_YET}: `python benchmarks/run_all.py {name}`\n"
     result = json.loads(path.read_text(encoding="utf-8"))
     lines = [*TABLES[name](result), "", _origin(name, result)]
     return "\n".join(lines) + "\n"
@@ -102,7 +131,28 @@ def sets(result: dict[str, Any]) -> list[str]:
     return _markdown(("set", "verdict", "accuracy", "seconds"), lines)
 
 
+def catalog(result: dict[str, Any]) -> list[str]:
+    """One line for each call, both databases side by side."""
+    both = [result.get(name, {}) for name in ("sqlite", "postgres")]
+    lines = [
+        (f"{call}, ms", *(_written(_at(one, f"p95_ms.{call}"), "{:.1f}") for one in both))
+        for call in both[0].get("p95_ms", {})
+    ]
+    lines += [
+        (
+            f"economics by {by}, s",
+            *(_written(_at(one, f"economics_s_by.{by}"), "{:.2f}") for one in both),
+        )
+        for by in both[0].get("economics_s_by", {})
+    ]
+    return _markdown(("95th percentile", "SQLite", "PostgreSQL"), lines)
+
+
 TABLES = {
+    "fleet": rows(FLEET),
+    "fleet_1000": rows(FLEET),
+    "engines": rows(ENGINES),
+    "catalog": catalog,
     "elpv": rows(ELPV),
     "anomaly": rows(ANOMALY),
     "sets": sets,
@@ -142,7 +192,7 @@ def _markdown(head: tuple[str, ...], lines: Iterable[tuple[str, ...]]) -> list[s
 
 
 def _origin(name: str, result: dict[str, Any]) -> str:
-    facts = [f"`benchmarks/{name}.py`"]
+    facts = [f"`benchmarks/{SCRIPTS[name][0]}`"]
     facts += [str(result[key]) for key in ("machine", "precision") if result.get(key)]
     facts += [f"{result['cores']} cores"] if result.get("cores") else []
     facts += [f"commit {result['commit']}"] if result.get("commit") else []
