@@ -92,3 +92,17 @@ def test_what_is_no_fleet_is_told(line, tmp_path):
     assert not is_fleet(str(tmp_path / "task.yaml"))
     with pytest.raises(SpecError, match="fleet"):
         survey(line, str(tmp_path / "task.yaml"))
+
+
+def test_two_tasks_that_ask_for_one_model_share_it(line, tmp_path):
+    (tmp_path / "same.yaml").write_text(
+        FLEET.replace("fleet-{seed}", "same-{name}")
+        .replace('seed: "{seed}"', "seed: 11")
+        .replace("seed: [1, 2]", "name: [one, other]")
+    )
+    made = make_fleet(line, str(tmp_path / "same.yaml"))
+    _, one, other = made.outcomes
+    assert one.model == other.model
+    assert models.lineage_of(line.scope, one.model).looks == 1 + sum(
+        1 for _ in models.lineage_of(line.scope, one.model).relatives
+    )

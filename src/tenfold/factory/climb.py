@@ -19,6 +19,8 @@ class Climb:
     """Of the rung to try next."""
     must_judge: bool = False
     """The rung to try next is judged whatever is expected of it: no other is left."""
+    is_begun: bool = False
+    """It has its place in the budget."""
     rungs: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     """What became of each, for the record."""
     seconds: dict[str, float] = field(default_factory=lambda: {"fit": 0.0, "judge": 0.0})

@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,12 +16,12 @@ from tenfold.factory.judge import expected_false_acceptances, p_value, withstand
 from tenfold.factory.ladder import LADDERS
 from tenfold.factory.make import HERE, Workers, floor_for
 from tenfold.factory.plan import Order, Plan, order, plan_of
-from tenfold.factory.produce import Floor, found, produce
+from tenfold.factory.produce import Floor, produce
 from tenfold.factory.recording import Made
 from tenfold.factory.shortfall import Shortfall, failed, ranked, shortfall
 from tenfold.factory.stock import Stock
 from tenfold.specs import fleet as fleets
-from tenfold.specs.fleet import FleetSpec
+from tenfold.specs.fleet import FleetBudget, FleetSpec
 from tenfold.specs.task import TaskSpec
 from tenfold.specs.yaml_file import keys_of, text_of
 from tenfold.values import Kind, Progress
@@ -157,9 +156,8 @@ def make_fleet(
     with floor_for(
         workspace, tasks=len(tasks), workers=workers, fleet=spec.fleet, progress=progress
     ) as floor:
-        floor = replace(floor, stock=stock, is_spent=partial(_is_spent, spec, began))
-        orders = _ordered(stock, tasks, tally)
-        for outcome in produce(floor, _affordable(floor, orders, most=spec.budget.tasks)):
+        floor = replace(floor, stock=stock, room=_Room(spec.budget, began))
+        for outcome in produce(floor, _ordered(stock, tasks, tally)):
             _take(stock, tally, outcome)
             if progress:
                 progress("models", len(tally.outcomes), len(tasks))
@@ -213,29 +211,6 @@ def _ordered(stock: Stock, tasks: Iterable[TaskSpec], tally: _Tally) -> Iterator
             _fail(tally, task.task, error)
 
 
-def _affordable(floor: Floor, orders: Iterator[Order], *, most: int | None) -> Iterator[Order]:
-    """All orders, or the first `most` of those with something to do."""
-    if most is None:
-        yield from orders
-        return
-    begun = 0
-    while some := list(islice(orders, AT_ONCE)):
-        made = found(floor, some)
-        for one in some:
-            is_to_do = one.id not in made and _has_a_cohort(floor.stock, one)
-            begun += is_to_do
-            if not is_to_do or begun <= most:
-                yield one
-
-
-def _has_a_cohort(stock: Stock, one: Order) -> bool:
-    try:
-        stock.cohort(one.spec, one.items, one.snapshot.id)
-    except TenfoldError:
-        return False
-    return True
-
-
 def _fail(tally: _Tally, task: str, error: TenfoldError) -> None:
     tally.outcomes[task] = Outcome(task, "failed")
     tally.counts["failed"] += 1
@@ -276,9 +251,20 @@ def _shortfall(made: Made) -> Shortfall:
     )
 
 
-def _is_spent(spec: FleetSpec, began: float) -> bool:
-    limit_s = spec.budget.seconds
-    return limit_s is not None and time.perf_counter() - began > limit_s
+class _Room:
+    """How many of so many tasks the budget lets begin; those begun are finished."""
+
+    def __init__(self, budget: FleetBudget, began: float) -> None:
+        self.budget, self.began = budget, began
+        self.begun = 0
+
+    def __call__(self, wanted: int) -> int:
+        seconds, tasks = self.budget.seconds, self.budget.tasks
+        if seconds is not None and time.perf_counter() - self.began > seconds:
+            return 0
+        given = wanted if tasks is None else min(wanted, tasks - self.begun)
+        self.begun += given
+        return given
 
 
 def _with_fdr(tally: _Tally, fdr: float | None) -> dict[str, Outcome]:

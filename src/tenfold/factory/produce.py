@@ -40,6 +40,7 @@ CHUNK = {"classify": 48, "anomaly": 8}
 """Jobs that go to a worker together, at most."""
 LOOKED_UP = 500
 """Makes and models that are looked up together."""
+MOST_CONFLICTS = 20
 WAIT_S = 0.5
 """Between two looks at families that other processes are working on."""
 
@@ -57,8 +58,8 @@ class Floor:
     fleet: str = ""
     threads: int = 1
     """Cores that one job may use."""
-    is_spent: Callable[[], bool] = bool  # False
-    """Whether the budget is: then nothing new is begun."""
+    room: Callable[[int], int] = int
+    """How many of so many tasks may still be begun; the others are left out."""
     progress: Progress | None = None
     waits: Callable[[str], None] = log.warning
     """Told why nothing happens for a while."""
@@ -97,6 +98,8 @@ class Family:
     climbs: list[Climb]
     singly: bool = False
     """One job at a time, to find the one that costs a worker its life."""
+    conflicts: int = 0
+    """How often its history changed while it was worked on."""
 
 
 def produce(floor: Floor, orders: Iterable[Order]) -> Iterator[Outcome]:
@@ -110,7 +113,7 @@ def produce(floor: Floor, orders: Iterable[Order]) -> Iterator[Outcome]:
     while some := list(islice(orders, LOOKED_UP)):
         yield from _sorted_in(floor, some, families)
     todo, is_told = list(families.values()), False
-    while todo and not floor.is_spent():
+    while todo:
         wave = _Wave(floor, todo)
         yield from wave.results()
         todo = wave.left
@@ -193,6 +196,8 @@ class _Wave:
         """Chunks of a claimed family that are not recorded yet."""
         self._next: dict[str, list[Climb]] = {}
         """Climbs of a claimed family for the next wave."""
+        self._under_way: dict[str, set[str]] = {}
+        """Models of a claimed family that this wave makes."""
         self._spoilt: set[str] = set()
         """Families whose history changed under us: what is still to come of them is done again."""
 
@@ -227,6 +232,7 @@ class _Wave:
             return False
         self._open[family.key] = 1  # itself, until all its chunks are out
         self._next[family.key] = []
+        self._under_way[family.key] = set()
         made = found(self.floor, [climb.order for climb in family.climbs])
         self._told.extend(made.values())
         family.climbs = [climb for climb in family.climbs if climb.order.id not in made]
@@ -258,11 +264,8 @@ class _Wave:
                 continue
             history = self._history(family)
             for climbs in _chunks(family):
-                if self.floor.is_spent():
-                    self._next[family.key] += climbs
-                    continue
                 with self.floor.stage("plan"):
-                    chunk = self._chunk(climbs, history)
+                    chunk = self._chunk(family, self._begun(climbs), history)
                 if chunk is None:
                     continue
                 self._open[family.key] += 1
@@ -271,12 +274,22 @@ class _Wave:
                     yield Assignment(self.depot, chunk.roster, chunk.jobs, self.floor.threads)
             self._count_down(family)
 
+    def _begun(self, climbs: Sequence[Climb]) -> list[Climb]:
+        """Those that were begun, and as many others as there is room for."""
+        fresh = [climb for climb in climbs if not climb.is_begun]
+        for climb in fresh[: self.floor.room(len(fresh))]:
+            climb.is_begun = True
+        return [climb for climb in climbs if climb.is_begun]
+
     def _history(self, family: Family) -> History:
         scope = self.floor.workspace.scope
         return History(self.floor.patiently(lambda: questions.spent(scope, family.key)))
 
-    def _chunk(self, climbs: Sequence[Climb], history: History) -> Chunk | None:
-        """Steps of the climbs that can be planned; they share a cohort."""
+    def _chunk(self, family: Family, climbs: Sequence[Climb], history: History) -> Chunk | None:
+        """Steps of the climbs that can be planned; they share a cohort.
+
+        Two tasks may ask for the very same model: the second waits until the first has made it.
+        """
         drafts: list[tuple[Climb, Plan, Manifest]] = []
         for climb in climbs:
             try:
@@ -284,7 +297,12 @@ class _Wave:
             except TenfoldError as error:
                 self._told.append(Fault(climb.order.spec.task, error))
                 continue
-            drafts.append((climb, plan, plan.manifest(climb.rung)))
+            manifest = plan.manifest(climb.rung)
+            if manifest.model in self._under_way[family.key]:
+                self._next[family.key].append(climb)
+                continue
+            self._under_way[family.key].add(manifest.model)
+            drafts.append((climb, plan, manifest))
         if not drafts:
             return None
         scope, ids = self.floor.workspace.scope, [manifest.model for _, _, manifest in drafts]
@@ -328,13 +346,21 @@ class _Wave:
                 with self.floor.stage("catalog"):
                     recorded = record(self.desk, chunk, result)
             except Conflict as error:
-                log.info("planned again: %s", error)
-                self._spoilt.add(family.key)
-                self._next[family.key] += climbs
+                self._spoil(family, climbs, error)
             else:
                 self._told.extend(recorded.done)
                 self._next[family.key] += recorded.going_on
         self._count_down(family)
+
+    def _spoil(self, family: Family, climbs: Sequence[Climb], error: Conflict) -> None:
+        """Somebody else looked at the question: plan it again, unless that never ends."""
+        log.info("planned again: %s", error)
+        family.conflicts += 1
+        if family.conflicts > MOST_CONFLICTS:
+            self._told.extend(Fault(climb.order.spec.task, error) for climb in climbs)
+            return
+        self._spoilt.add(family.key)
+        self._next[family.key] += climbs
 
     def _lost(self, family: Family, climbs: Sequence[Climb], result: Failed) -> None:
         if len(climbs) > 1:
@@ -359,7 +385,7 @@ class _Wave:
     def _close(self, family: Family) -> None:
         going_on = self._next.pop(family.key)
         if going_on:
-            self.left.append(Family(family.key, going_on, family.singly))
+            self.left.append(Family(family.key, going_on, family.singly, family.conflicts))
         self._release(family)
 
     def _release(self, family: Family) -> None:
