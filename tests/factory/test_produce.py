@@ -164,13 +164,34 @@ def test_a_task_that_cannot_be_planned_is_told_and_stops_no_other(home, tasks):
         assert [o.task for o in outcomes if isinstance(o, Made)] == [tasks[4].task]
 
 
-def test_nothing_is_begun_once_the_budget_is_spent(home, tasks):
+@pytest.mark.parametrize(("room", "begun"), [(0, []), (2, ["odd", "odder"]), (3, None)])
+def test_no_more_tasks_are_begun_than_there_is_room_for(home, tasks, room, begun):
+    left = [room]
+
+    def given(wanted):
+        some = min(wanted, left[0])
+        left[0] -= some
+        return some
+
     with tenfold.opened(home, actor="ann") as workspace:
         with meter.running(workspace.scope, workspace.runs_folder, command="make") as run:
-            floor = Floor(Stock.of(workspace), LocalEngine(inline=True), run, is_spent=lambda: True)
-            assert list(produce.produce(floor, [order(floor.stock, t) for t in tasks])) == []
-        assert models.everything(workspace.scope) == []
-        assert workspace.features.size_bytes() == 0
+            floor = Floor(Stock.of(workspace), LocalEngine(inline=True), run, room=given)
+            outcomes = list(produce.produce(floor, [order(floor.stock, t) for t in tasks]))
+        made = [make.task for make in models.makes_of(workspace.scope)]
+    assert sorted(o.task for o in outcomes) == sorted(made)
+    assert len(made) == room
+    assert begun is None or made == begun
+
+
+def test_two_tasks_that_ask_for_one_model_share_it(home, tasks):
+    twins = [tasks[0].model_copy(update={"task": name}) for name in ("first", "twin", "third")]
+    with tenfold.opened(home, actor="ann") as workspace:
+        outcomes = made_by(workspace, LocalEngine(inline=True), twins)
+        assert sorted(o.task for o in outcomes) == ["first", "third", "twin"]
+        (model,) = models.everything(workspace.scope)
+        assert {o.model.id for o in outcomes} == {model.id}
+        assert len(models.makes_of(workspace.scope)) == 3
+        assert_nothing_was_made_twice(workspace)
 
 
 def kill_workers(ages_s, stop):
