@@ -25,8 +25,9 @@ from threadpoolctl import threadpool_limits
 
 import anomaly_peer
 from common import DATA, data_hash, publish
-from tenfold.factory.embed import embed, map_batches
+from tenfold.factory.embed import embed
 from tenfold.factory.ladder import Rung, rungs_for
+from tenfold.factory.reading import map_batches
 from tenfold.features import FeatureStore
 from tenfold.formats import csv_table, elpv
 from tenfold.formats.row import Row

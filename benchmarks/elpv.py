@@ -14,10 +14,9 @@ from threadpoolctl import threadpool_limits
 
 import tenfold
 from common import empty_workspace, publish, watch
-from tenfold.factory import feed
 from tenfold.factory.ladder import rungs_for
 from tenfold.factory.plan import Plan, plan
-from tenfold.factory.stock import Stock
+from tenfold.factory.reading import pooled_of
 from tenfold.heads import recipe
 from tenfold.specs.task import TaskSpec
 from tenfold.workspace import Workspace
@@ -81,7 +80,7 @@ def spec(rung: str, *, seed: int) -> TaskSpec:
 
 def accuracies(workspace: Workspace, planned: Plan) -> list[float]:
     rung = planned.rungs[0]
-    features = feed.pooled(Stock.of(workspace), planned, rung, planned.cohort.samples)
+    features = pooled_of(workspace.features, planned.manifest(rung), planned.cohort.samples)
     learnt, truth = planned.cohort.learnt, planned.cohort.targets.argmax(1)
     found: list[float] = []
     for seed in range(SPLITS):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import tenfold
 from common import DATA, empty_workspace, publish, watch
-from tenfold.factory.evidence import read
+from tenfold.factory.evidence import of_model, read
 from tenfold.factory.plan import plan
 from tenfold.specs.task import TaskSpec
 from tenfold.workspace import Workspace
@@ -64,9 +64,7 @@ def measured(workspace: Workspace, name: str, one: LabelledSet) -> dict[str, obj
     planned = plan(workspace, spec)
     made = tenfold.make(workspace, planned, progress=watch(name))
     seconds = time.perf_counter() - began
-    rows = [
-        r for r in read(workspace.blobs.get(made.model.evidence).decode()) if r.split == "judge"
-    ]
+    rows = [r for r in read(of_model(workspace.blobs, made.model)) if r.split == "judge"]
     right = sum(row.decision == row.label for row in rows)
     return {
         "verdict": made.verdict.status,
