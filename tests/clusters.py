@@ -12,6 +12,8 @@ import pytest
 
 RAY_MEMORY_MB = 1000
 TESTS = Path(__file__).parent
+PATHS = os.pathsep.join(map(str, (TESTS, TESTS / "contracts")))
+"""Where the processes of an engine find the functions of the tests."""
 
 
 @contextmanager
@@ -23,7 +25,7 @@ def three_machines() -> Generator[Any]:
     from ray.cluster_utils import Cluster
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", os.pathsep.join(map(str, (TESTS, TESTS / "contracts"))))
+        patch.setenv("PYTHONPATH", PATHS)
         cluster = Cluster()
         for cores in (1, 1, 2):
             add_machine(cluster, cores)

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
-from clusters import RAY_MEMORY_MB, add_machine
+from clusters import PATHS, RAY_MEMORY_MB, add_machine
 from tenfold.engine import Engine, Failed, Resources, opened
 from tenfold.engine.local import LocalEngine, memory_mb
 from tenfold.errors import (
@@ -379,7 +379,7 @@ def test_no_worker_outlives_its_driver(tmp_path, ending):
     words = "import sys, test_engines, pathlib; test_engines.driven(pathlib.Path(sys.argv[1]))"
     driver = subprocess.Popen(
         [sys.executable, "-c", words, str(tmp_path)],
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parent)},
+        env=os.environ | {"PYTHONPATH": PATHS},
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,

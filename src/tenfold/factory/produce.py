@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from tenfold.catalog import models, questions
 from tenfold.engine import Engine, Failed
-from tenfold.errors import Conflict, TenfoldError
+from tenfold.errors import Conflict, TenfoldError, Unsupported
 from tenfold.factory import embedding
 from tenfold.factory.attempt import attempt
 from tenfold.factory.climb import Climb
@@ -125,7 +125,18 @@ def produce(floor: Floor, orders: Iterable[Order]) -> Iterator[Outcome]:
 
 
 def depot_of(workspace: Workspace) -> Depot:
+    """Where workers find what this workspace keeps.
+
+    Raises:
+        Unsupported: it keeps its blobs in this process's memory.
+    """
     settings = workspace.settings
+    if settings.blobs.startswith("memory:"):
+        raise Unsupported(
+            "workers cannot reach blobs in memory.",
+            where="TENFOLD_BLOBS",
+            hint="Keep them in a folder or in S3 to make models.",
+        )
     return Depot(
         home=str(settings.home),
         blobs=settings.blobs,
