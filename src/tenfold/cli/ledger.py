@@ -146,7 +146,8 @@ def show(
     if not found and not runs:
         stdout.print("Nothing is booked yet: `tenfold make` does, and `tenfold ledger book`.")
         return
-    table = Table("at", "kind", "about", "CPU s", "images", "labels", "stored", "money")
+    table = Table("at", "kind", "about", "CPU s", "images", "labels", "stored")
+    table.add_column("money", justify="right", no_wrap=True)
     for one in found:
         table.add_row(
             f"{one.at:%Y-%m-%d %H:%M}",
