@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -49,20 +50,44 @@ def test_two_processes_on_postgresql_make_no_model_twice(home, workshop, quiet_f
         check_made_by_two(workspace, quiet_few)
 
 
+@pytest.mark.slow
+@pytest.mark.xdist_group("workshop")
+@pytest.mark.parametrize("kills", range(8))
+def test_what_one_leaves_behind_when_it_is_killed_the_other_makes(home, quiet_few, kills):
+    """Its claims go with it, whatever it was at."""
+    first, second = (started(home) for _ in range(2))
+    deadline = time.monotonic() + 1.0 + 0.3 * kills
+    while first.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    first.kill()
+    first.communicate()
+    ended(second)
+    with tenfold.opened(home) as workspace:
+        check_made_by_two(workspace, quiet_few)
+
+
 def both_make(home, **more):
     """The same fleet, at the same time."""
+    running = [started(home, **more) for _ in range(2)]
+    for process in running:
+        ended(process)
+
+
+def started(home, **more):
     (home / "fleet.yaml").write_text(FEW)
     environment = os.environ | {"TENFOLD_HOME": str(home), "TENFOLD_ACTOR": "ann"} | more
-    command = [sys.executable, "-c", PROGRAM, "make", str(home / "fleet.yaml")]
-    running = [
-        subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        for _ in range(2)
-    ]
-    for process in running:
-        _, errors = process.communicate(timeout=120)
-        assert process.returncode == 0, errors
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, "make", str(home / "fleet.yaml")],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def ended(process):
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
 
 
 def check_made_by_two(workspace, quiet):
