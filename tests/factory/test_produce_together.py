@@ -1,4 +1,4 @@
-"""Two processes that make the same fleet at the same time, on each database."""
+"""Processes that make the same fleet at the same time, on each database."""
 
 import os
 import shutil
@@ -34,18 +34,21 @@ def quiet_few(workshop, tmp_path_factory):
 
 @pytest.mark.xdist_group("workshop")
 def test_two_processes_make_no_model_twice(home, quiet_few):
-    both_make(home)
+    make_together(home, 2)
     with tenfold.opened(home) as workspace:
         check_made_by_two(workspace, quiet_few)
 
 
 @pytest.mark.postgres
 @pytest.mark.xdist_group("postgres")
-def test_two_processes_on_postgresql_make_no_model_twice(home, workshop, quiet_few, postgres):
+@pytest.mark.parametrize("processes", [2, pytest.param(4, marks=pytest.mark.slow)])
+def test_processes_on_postgresql_make_no_model_twice(
+    home, workshop, quiet_few, postgres, processes
+):
     url = postgres.database()
     with tenfold.opened(home, actor="ann", catalog=url) as workspace:
         tenfold.ingest(workspace, workshop.parent / "cells", name="cells")
-    both_make(home, TENFOLD_CATALOG=url)
+    make_together(home, processes, TENFOLD_CATALOG=url)
     with tenfold.opened(home, catalog=url) as workspace:
         check_made_by_two(workspace, quiet_few)
 
@@ -66,9 +69,9 @@ def test_what_one_leaves_behind_when_it_is_killed_the_other_makes(home, quiet_fe
         check_made_by_two(workspace, quiet_few)
 
 
-def both_make(home, **more):
+def make_together(home, processes, **more):
     """The same fleet, at the same time."""
-    running = [started(home, **more) for _ in range(2)]
+    running = [started(home, **more) for _ in range(processes)]
     for process in running:
         ended(process)
 
