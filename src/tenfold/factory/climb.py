@@ -82,6 +82,10 @@ class Climb:
         """The rung is not worth a look."""
         self.unjudged.append((estimate or 0.0, self.place))
 
+    def estimate_of(self, place: int) -> float | None:
+        """What a rung promised when it was passed by."""
+        return next((estimate for estimate, one in self.unjudged if one == place), None)
+
     def go_on(self) -> bool:
         """Turn to what is tried next; False: the climb is over."""
         if any(model.status == "accepted" for model in self.judged):

@@ -13,7 +13,6 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.special import bdtr
-from scipy.stats import false_discovery_control
 
 from tenfold.errors import DataError, SpecError
 from tenfold.metrics.bounds import labels_needed, most_errors, spent_alpha, upper_bound
@@ -266,6 +265,8 @@ def withstand_fdr(chances: Sequence[float], *, fdr: float, judged: int) -> list[
     Source: Benjamini & Yekutieli 2001, "The control of the false discovery rate in multiple testing
     under dependency", theorem 1.3; models that were not accepted count with p = 1.
     """
+    from scipy.stats import false_discovery_control  # half a second, which few fleets need
+
     values = [*chances] + [1.0] * (judged - len(chances))
     adjusted = false_discovery_control(values, method="by") if values else []
     return [bool(value <= fdr) for value in adjusted[: len(chances)]]

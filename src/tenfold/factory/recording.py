@@ -1,7 +1,7 @@
 """From trials to the registry: who gets which look, the verdict, and one transaction for all."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -174,22 +174,23 @@ def _tried(desk: Desk, taken: _Taken, draft: _Draft, chunk: Chunk, first: int) -
         raise trial.error
     spec, look = climb.order.spec, first + len(draft.models)
     climb.seconds["fit"] += trial.fit.wall
+    estimate = climb.estimate_of(climb.place) if trial.estimate is None else trial.estimate
     judged = trial.judged
     is_due = climb.must_judge or is_promising(trial.expected, trial.sizes, spec.bar, look=look)
     if judged is None or not is_due:
-        climb.note("not promising", estimate=trial.estimate, seconds=trial.fit.wall)
-        climb.pass_by(trial.estimate)
+        climb.note("not promising", estimate=estimate, seconds=trial.fit.wall)
+        climb.pass_by(estimate)
         climb.used += _used(taken)
         return
     by_group = taken.step.plan.splits.by_group
     verdict = judge(judged.counts, spec.bar, look=look, by_group=by_group)
-    model = _model(desk, taken, judged, verdict, roster=chunk.roster)
+    model = replace(_model(desk, taken, judged, verdict, roster=chunk.roster), estimate=estimate)
     _pass_gate(desk, taken, judged, model)
     climb.seconds["judge"] += judged.judge.wall + judged.package.wall
     climb.judged.append(model)
     climb.note(
         verdict.status,
-        estimate=trial.estimate,
+        estimate=estimate,
         seconds=trial.fit.wall,
         model=model,
         suspects=judged.suspects,
