@@ -37,12 +37,12 @@ test: setup-test debian  ## everything but the long runs and the Ray cluster
 test-ray: setup-test  ## engines and a fleet on a Ray cluster of three machines
 	$(BIN)/pytest -m "ray and not slow"
 
-check: setup-test  ## what every commit must pass
+check: setup-test  ## what every commit must pass, within two minutes
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/pyright
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n 2 --dist loadgroup -m "not slow and not ray"
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not slow and not ray and not heavy and not postgres"
 
 bench: setup-test  ## every number in the docs, on real data
 	$(BIN)/python benchmarks/run_all.py

@@ -76,6 +76,7 @@ def fleet(tmp_path):
 
 
 @pytest.mark.xdist_group("workshop")
+@pytest.mark.heavy
 def test_a_fleet_killed_twice_ends_in_the_registry_of_a_quiet_run(
     workshop, quiet_workshop, fleet, tmp_path
 ):

@@ -12,6 +12,7 @@ from tenfold.trunks.runtimes import precisions
 
 
 @pytest.mark.skipif("int8" not in precisions("openvino"), reason="this processor has no int8")
+@pytest.mark.heavy
 def test_int8_is_measured_explained_and_can_be_set(tmp_path):
     home = tmp_path / "home"
     write_cells(tmp_path / "cells", good=24, bad=24)

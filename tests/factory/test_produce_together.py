@@ -33,6 +33,7 @@ def quiet_few(workshop, tmp_path_factory):
 
 
 @pytest.mark.xdist_group("workshop")
+@pytest.mark.heavy
 def test_two_processes_make_no_model_twice(home, quiet_few):
     make_together(home, 2)
     with tenfold.opened(home) as workspace:

@@ -54,6 +54,7 @@ def booked_s(scope, kind=None):
     return sum(s.used.cpu_s for s in ledger.sums(scope) if kind in (None, s.kind))
 
 
+@pytest.mark.heavy
 def test_the_total_agrees_with_the_system_over_two_kills(scope, tmp_path):
     truth = 0.0
     for word in ("booked", "burnt"):

@@ -46,6 +46,7 @@ def test_quantising_twice_gives_the_same_trunk(lite0, cells, trunks_folder):
     assert once == again
 
 
+@pytest.mark.heavy
 def test_int8_is_a_trunk_of_its_own_that_nearly_agrees(lite0, cells, trunks_folder):
     small = quantised(lite0, list(cells[:4]), trunks_folder)
     assert small.quantised_from == lite0.digest != small.digest
