@@ -116,6 +116,8 @@ def _objection(way: Measurement, exact: Measurement) -> str:
         return f"pooled features differ (cosine {way.pooled_cosine:.4f}, least {LEAST_COSINE})"
     if way.map_cosine < LEAST_MAP_COSINE:
         return f"feature maps differ (cosine {way.map_cosine:.4f}, least {LEAST_MAP_COSINE})"
+    if way.precision == "int8":  # one trunk was measured, and a ladder climbs on several
+        return "agrees, but runs only where it is set: the ladder's other trunks have no int8 copy"
     gain = way.images_per_second / exact.images_per_second
     if way is not exact and gain < LEAST_GAIN:
         return f"{gain:.2f} times the speed of exact float32 is no reason to change"
