@@ -103,27 +103,28 @@ def _judged(found: "Economics") -> str:
 
 
 def _kinds(found: "Economics") -> None:
-    table = Table("what for", title="Where the money went", title_justify="left")
-    for name in ("compute", "storage", "labels", "people", "bills", "all", "share", "per model"):
-        table.add_column(name, justify="right")
+    names = ("compute", "storage", "labels", "people", "bills", "all", "share", "per model")
     whole = found.cost.total
+    rows: list[tuple[str, list[str]]] = []
     for kind, cost in sorted(found.kinds.items(), key=lambda pair: -pair[1].total):
         parts = (cost.compute, cost.storage + cost.reading, cost.labels + cost.images)
         each = cost.over(found.accepted.newly).total if found.accepted.newly else None
-        table.add_row(
-            FOR.get(kind, kind),
-            *(money(part) if part else "" for part in (*parts, cost.people, cost.bills)),
-            money(cost.total),
-            f"{cost.total / whole:.1%}" if whole else "",
-            "" if each is None else money(each),
-        )
+        cells = [money(part) if part else "" for part in (*parts, cost.people, cost.bills)]
+        cells += [money(cost.total), f"{cost.total / whole:.1%}" if whole else ""]
+        rows.append((FOR.get(kind, kind), [*cells, "" if each is None else money(each)]))
+    table = Table("what for", title="Where the money went", title_justify="left")
+    shown = [i for i in range(len(names)) if any(cells[i] for _, cells in rows)]
+    for i in shown:
+        table.add_column(names[i], justify="right", no_wrap=True)
+    for kind, cells in rows:
+        table.add_row(kind, *(cells[i] for i in shown))
     stdout.print(table)
 
 
 def _lines(found: "Economics") -> None:
     table = Table(found.by, title=f"By {found.by}", title_justify="left")
-    for name in ("accepted", "own cost", "share of embedding", "all", "share"):
-        table.add_column(name, justify="right")
+    for name in ("accepted", "own cost", "of embedding", "all", "share"):
+        table.add_column(name, justify="right", no_wrap=True)
     whole = found.cost.total
     groups = [line for line in found.lines if line.is_group]
     for line in [*groups[:SHOWN], *(line for line in found.lines if not line.is_group)]:
