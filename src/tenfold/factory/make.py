@@ -1,7 +1,7 @@
 """The whole line, read aloud: open a floor, order, produce, report."""
 
 import time
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -190,9 +190,13 @@ def _engine(workspace: Workspace, workers: Workers, run: str, *, inline: bool) -
         engine.close()
 
 
-def _all_made(floor: Floor, orders: Iterable[Order]) -> list[Made]:
+def _all_made(floor: Floor, orders: Sequence[Order]) -> list[Made]:
     """Every task made; the first fault is raised once all others are done."""
-    outcomes = list(produce(floor, orders))
+    outcomes: list[Made | Fault] = []
+    for outcome in produce(floor, orders):
+        outcomes.append(outcome)
+        if floor.progress and len(orders) > 1:
+            floor.progress("tasks", len(outcomes), len(orders))
     faults = [outcome for outcome in outcomes if isinstance(outcome, Fault)]
     if faults:
         raise faults[0].error
