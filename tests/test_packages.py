@@ -9,7 +9,10 @@ from tenfold import packages
 from tenfold.blobs import Blobs
 from tenfold.catalog.models import Model
 from tenfold.errors import DataError, IntegrityError, NotFound, Unsupported
-from tenfold.packages import HeadSpec, Manifest, Pack, Package, read_stretch
+from tenfold.packages import Golden, HeadSpec, Manifest, Pack, Package, read_stretch
+from tenfold.values import MapBatch
+
+DIGEST = "d" * 64
 
 
 @pytest.fixture
@@ -25,6 +28,7 @@ def package():
         runtime="openvino-1",
         head=HeadSpec(name="classify_linear", params={}, version=1),
         thresholds=(0.5,),
+        goldens=(Golden(sample="e" * 64, scores=(0.1, 0.9), decision="defect", rows=DIGEST),),
     )
     weights = np.arange(6, dtype=np.float16).reshape(2, 3)
     return Package(manifest, head={"weights": weights}, gate={})
@@ -33,7 +37,7 @@ def package():
 @pytest.fixture
 def file(tmp_path, package):
     path = tmp_path / "caps.tenfold"
-    packages.write_file(path, package, golden_rows=b"rows", card_md="# caps", card_html="<p>")
+    packages.write_file(path, package, rows={DIGEST: b"rows"}, card_md="# caps", card_html="<p>")
     return path
 
 
@@ -43,12 +47,24 @@ def test_a_payload_comes_back_whole(package):
     np.testing.assert_array_equal(again.head["weights"], package.head["weights"])
 
 
+@pytest.mark.parametrize("kind", ["classify", "anomaly"])
+def test_golden_rows_come_back_whole(kind):
+    pooled = np.arange(12, dtype=np.float32).reshape(1, 12)
+    seen = pooled[:, None]
+    if kind == "anomaly":
+        maps = {stride: np.ones((1, 2, 3, 4), np.float16) * stride for stride in (8, 16)}
+        seen = MapBatch(maps, np.zeros((1, 4), np.float32), pooled, np.ones((1, 5), np.float32))
+    again = packages.load_rows(packages.dump_rows(seen))
+    assert type(again) is type(seen)
+    assert packages.dump_rows(again) == packages.dump_rows(seen)
+
+
 def test_the_same_package_is_the_same_file(tmp_path, package, file):
     other = tmp_path / "other.tenfold"
-    packages.write_file(other, package, golden_rows=b"rows", card_md="# caps", card_html="<p>")
+    packages.write_file(other, package, rows={DIGEST: b"rows"}, card_md="# caps", card_html="<p>")
     assert other.read_bytes() == file.read_bytes()
     again, rows = packages.read_file(file)
-    assert (again.manifest, rows) == (package.manifest, b"rows")
+    assert (again.manifest, rows) == (package.manifest, {DIGEST: b"rows"})
 
 
 def test_a_damaged_byte_is_noticed_or_harmless(file, package):
@@ -63,7 +79,7 @@ def test_a_damaged_byte_is_noticed_or_harmless(file, package):
         except (IntegrityError, DataError, Unsupported):
             noticed += 1
         else:
-            assert (packages.dump(again), rows) == (packages.dump(package), b"rows")
+            assert (packages.dump(again), rows) == (packages.dump(package), {DIGEST: b"rows"})
     assert noticed > 30
 
 

@@ -25,7 +25,7 @@ from tenfold.atomic import write_bytes
 from tenfold.blobs import Blobs
 from tenfold.catalog.models import Model, Stretch
 from tenfold.errors import DataError, IntegrityError, NotFound, Unsupported
-from tenfold.values import Fit, Kind, Precision
+from tenfold.values import Fit, Kind, MapBatch, Precision, Seen
 
 SCHEMA = 1
 DAMAGED_ZIP = (
@@ -63,6 +63,8 @@ class Golden(_Part):
     sample: str
     scores: tuple[float, ...]
     decision: str
+    rows: str = ""
+    """Digest of its feature rows; empty where only its picture shows it to the head."""
 
 
 class Manifest(_Part):
@@ -83,8 +85,6 @@ class Manifest(_Part):
     """One per class for multi-label, one for good or bad; none where the likeliest class wins."""
     verdict: dict[str, Any] = Field(default_factory=dict[str, Any])
     goldens: tuple[Golden, ...] = ()
-    golden_rows: str = ""
-    """Digest of the golden samples' feature rows."""
     tolerance: float = 1e-5
     """Largest difference of golden scores on the machine that made it."""
     lineage: dict[str, Any] = Field(default_factory=dict[str, Any])
@@ -173,18 +173,43 @@ def of_model(blobs: Blobs, model: Model) -> Package:
     return replace(package, manifest=manifest)
 
 
+def dump_rows(seen: Seen) -> bytes:
+    """What the trunk made of golden samples; heads that read the same share one blob of it."""
+    if isinstance(seen, MapBatch):
+        arrays = {f"map_s{stride}": dense for stride, dense in seen.maps.items()}
+        arrays |= {name: getattr(seen, name) for name in ("content_xyxy", "pooled", "vitals")}
+    else:
+        arrays = {"pooled": seen}
+    return save_arrays({name: _plain(array) for name, array in sorted(arrays.items())})
+
+
+def load_rows(data: bytes) -> Seen:
+    """What `dump_rows` wrote."""
+    arrays = load_arrays(data)
+    if "vitals" not in arrays:
+        return arrays["pooled"]
+    maps = {int(n[5:]): dense for n, dense in arrays.items() if n.startswith("map_s")}
+    return MapBatch(maps, arrays["content_xyxy"], arrays["pooled"], arrays["vitals"])
+
+
+def rows_of(blobs: Blobs, package: Package) -> dict[str, bytes]:
+    """The feature rows of its golden samples, by their digests."""
+    return {
+        golden.rows: blobs.get(golden.rows) for golden in package.manifest.goldens if golden.rows
+    }
+
+
 def write_file(
-    path: Path, package: Package, *, golden_rows: bytes, card_md: str, card_html: str
+    path: Path, package: Package, *, rows: Mapping[str, bytes], card_md: str, card_html: str
 ) -> None:
-    """Write one `.tenfold` file, all of it or nothing."""
+    """Write one `.tenfold` file, all of it or nothing; `rows` are those of its golden samples."""
     payload = dump(package)
     parts = {
         "manifest.json": _json(package.manifest).encode(),
         "head.safetensors": payload,
-        "goldens.safetensors": golden_rows,
         "card.md": card_md.encode(),
         "card.html": card_html.encode(),
-    }
+    } | {_rows_name(digest): data for digest, data in rows.items()}
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in parts.items()}
     parts["digests.json"] = json.dumps(digests, indent=1, sort_keys=True).encode()
     buffer = io.BytesIO()
@@ -194,8 +219,8 @@ def write_file(
     write_bytes(path, buffer.getvalue())
 
 
-def read_file(path: Path) -> tuple[Package, bytes]:
-    """The package in a `.tenfold` file and its golden rows.
+def read_file(path: Path) -> tuple[Package, dict[str, bytes]]:
+    """The package in a `.tenfold` file, and its golden samples' feature rows by their digests.
 
     Raises:
         NotFound: there is no such file.
@@ -216,7 +241,7 @@ def read_file(path: Path) -> tuple[Package, bytes]:
     try:
         digests: dict[str, str] = json.loads(parts["digests.json"])
         wrong = [n for n, d in digests.items() if hashlib.sha256(parts[n]).hexdigest() != d]
-        payload, rows = parts["head.safetensors"], parts["goldens.safetensors"]
+        payload = parts["head.safetensors"]
     except (KeyError, ValueError) as error:
         raise DataError(
             f"not a Tenfold package: {error} is missing or unreadable.", where=str(path)
@@ -227,7 +252,18 @@ def read_file(path: Path) -> tuple[Package, bytes]:
             where=str(path),
             hint="Copy or export the file again.",
         )
-    return load(payload, where=str(path)), rows
+    package = load(payload, where=str(path))
+    kept = {golden.rows for golden in package.manifest.goldens if golden.rows}
+    lost = [name for name in map(_rows_name, sorted(kept)) if name not in parts]
+    if lost:
+        raise IntegrityError(
+            f"{lost[0]} is missing.", where=str(path), hint="Copy or export the file again."
+        )
+    return package, {digest: parts[_rows_name(digest)] for digest in kept}
+
+
+def _rows_name(digest: str) -> str:
+    return f"goldens/{digest}.safetensors"
 
 
 def _manifest(text: str, *, where: str) -> Manifest:

@@ -4,7 +4,7 @@ The same code answers in `predict`, in the parity gate and in serving, so what w
 runs. Scores of stored features and of fresh pixels differ by nothing but the trunk's own rounding.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,17 +15,14 @@ from jaxtyping import Bool, Float32, UInt8
 from tenfold.errors import IntegrityError
 from tenfold.heads import fitted
 from tenfold.heads.fitness import FitnessGate
-from tenfold.packages import Manifest, Package, TrunkInput
+from tenfold.packages import Golden, Manifest, Package, TrunkInput, load_rows
 from tenfold.trunks import load_trunk
 from tenfold.trunks.canvas import canvas, turned
 from tenfold.trunks.graph import map_name
 from tenfold.trunks.runtimes import Compiled, compile_trunk, runtime_version
-from tenfold.values import FeatureSpace, MapBatch, Precision
+from tenfold.values import FeatureSpace, MapBatch, Precision, Seen
 
 UNFIT = "unfit"
-
-Seen = Float32[np.ndarray, "n views dim"] | MapBatch
-"""Pictures after the trunk: pooled features (classify), or maps (anomaly)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -205,7 +202,7 @@ def stored(dense: np.ndarray) -> np.ndarray:
 
 
 def check_goldens(package: Package, look: Callable[[LoadedHead, str], Seen]) -> float:
-    """Parity gate: reproduce every golden; returns the largest score difference.
+    """Parity gate: reproduce every golden; returns the largest relative score difference.
 
     `look` shows a sample's picture to the head, from its pixels.
 
@@ -213,17 +210,44 @@ def check_goldens(package: Package, look: Callable[[LoadedHead, str], Seen]) -> 
         IntegrityError: a decision differs, or a score by more than the package's tolerance.
     """
     loaded = LoadedHead.of(package)
-    worst = 0.0
-    for golden in package.manifest.goldens:
-        (answer,) = loaded.answers(look(loaded, golden.sample))
-        gap = float(np.max(np.abs(np.subtract(answer.scores, golden.scores))))
-        scale = max(1.0, *np.abs(golden.scores))
-        worst = max(worst, gap / scale)
-        if answer.decision != golden.decision or gap > package.manifest.tolerance * scale:
-            raise IntegrityError(
-                f"golden sample {golden.sample[:12]}… was {golden.decision} "
-                f"{golden.scores}, now {answer.decision} {answer.scores}.",
-                where=f"model {package.manifest.model[:12]}",
-                hint="The trunk or runtime changed: run `tenfold doctor`, then make it again.",
-            )
-    return worst
+    hint = "The trunk or runtime changed: run `tenfold doctor`, then make it again."
+    return max(
+        (
+            check_golden(loaded, golden, look(loaded, golden.sample), hint=hint)
+            for golden in package.manifest.goldens
+        ),
+        default=0.0,
+    )
+
+
+def check_rows(loaded: LoadedHead, rows: Mapping[str, bytes]) -> None:
+    """The head says of its golden samples' kept feature rows what it said when it was made.
+
+    `rows` by digest. Needs no trunk and no picture.
+
+    Raises:
+        IntegrityError: a decision differs, or a score by more than the package's tolerance.
+    """
+    hint = "The head or the code that reads it changed: make it again."
+    for golden in loaded.manifest.goldens:
+        if golden.rows:
+            check_golden(loaded, golden, load_rows(rows[golden.rows]), hint=hint)
+
+
+def check_golden(loaded: LoadedHead, golden: Golden, seen: Seen, *, hint: str) -> float:
+    """The relative score difference of one golden sample.
+
+    Raises:
+        IntegrityError: the decision differs, or a score by more than the package's tolerance.
+    """
+    (answer,) = loaded.answers(seen)
+    scale = max(1.0, *np.abs(golden.scores))
+    gap = float(np.max(np.abs(np.subtract(answer.scores, golden.scores)))) / scale
+    if answer.decision != golden.decision or gap > loaded.manifest.tolerance:
+        raise IntegrityError(
+            f"golden sample {golden.sample[:12]}… was {golden.decision} "
+            f"{golden.scores}, now {answer.decision} {answer.scores}.",
+            where=f"model {loaded.manifest.model[:12]}",
+            hint=hint,
+        )
+    return gap

@@ -66,6 +66,10 @@ class MapBatch:
         return len(self.pooled)
 
 
+Seen = Float32[np.ndarray, "n views dim"] | MapBatch
+"""Pictures after the trunk: pooled features (classify), or maps (anomaly)."""
+
+
 def fingerprint(value: Any) -> str:
     """SHA-256 of `value` as canonical JSON (sorted keys, no spaces)."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -20,6 +20,7 @@ from tenfold.factory.roster import Roster
 from tenfold.factory.splits import CALIBRATE, FIT, JUDGE
 from tenfold.factory.stock import Stock
 from tenfold.packages import HeadSpec, Manifest
+from tenfold.runtime import LoadedHead, check_rows
 from tenfold.specs.bar import Bar
 from tenfold.specs.task import TaskSpec
 
@@ -92,13 +93,12 @@ def test_a_pack_holds_what_its_trials_point_at(workspace):
         package = packages.load(payload, where="pack")
         assert package.manifest.task == one.task
         assert [g.sample for g in package.manifest.goldens] == list(one.judged.goldens)
-        assert package.manifest.golden_rows == one.judged.golden_rows
-        assert workspace.blobs.has(one.judged.golden_rows)
+        check_rows(LoadedHead.of(package), packages.rows_of(workspace.blobs, package))
 
 
 def test_variants_of_a_question_share_their_goldens(workspace):
     attempted = attempt(assigned(workspace, "classify", [1, 2, 3]))
-    assert len({(one.judged.goldens, one.judged.golden_rows) for one in attempted.trials}) == 1
+    assert len({one.judged.goldens for one in attempted.trials}) == 1
 
 
 def test_what_does_not_seem_worth_a_look_is_not_judged(workspace):

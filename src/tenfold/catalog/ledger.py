@@ -182,38 +182,47 @@ def add(connection: Connection, scope: Scope, new: Iterable[Entry]) -> int:
     if not stamped:
         return 0
     query = _insert(connection, entries).on_conflict_do_nothing()
-    rows = [_row(scope, entry) for entry in reversed(stamped.values())]
+    rows = {key: _row(scope, stamped[key]) for key in reversed(stamped)}
     added = connection.execute(
-        query.returning(entries.c.run, entries.c.kind, entries.c.subject), rows
+        query.returning(entries.c.run, entries.c.kind, entries.c.subject), list(rows.values())
     )
-    fresh = [stamped[row.run, row.kind, row.subject] for row in added]
+    fresh = [(rows[tuple(key)], stamped[tuple(key)].used) for key in added]
     for table in ROLLUPS:
-        _roll_up(connection, scope, [e for e in fresh if e.task or "task" not in table.c], table)
+        some = [(row, used) for row, used in fresh if row["task"] or "task" not in table.c]
+        if some:
+            _roll_up(connection, scope, some, table)
     return len(fresh)
 
 
 def _row(scope: Scope, entry: Entry) -> dict[str, Any]:
     assert entry.at is not None
-    return asdict(entry) | {"tenant": scope.tenant, "month": month_of(entry.at)}
+    return _plain(entry) | {"tenant": scope.tenant, "month": month_of(entry.at)}
 
 
-def _roll_up(connection: Connection, scope: Scope, fresh: Sequence[Entry], table: Table) -> None:
+def _plain(value: Entry | Used) -> dict[str, Any]:
+    """Its fields by name; `asdict` would copy each."""
+    return {f.name: getattr(value, f.name) for f in fields(value)}
+
+
+def _roll_up(
+    connection: Connection,
+    scope: Scope,
+    fresh: Sequence[tuple[dict[str, Any], Used]],
+    table: Table,
+) -> None:
     names = [column.name for column in table.primary_key][1:]
     sums: dict[tuple[Any, ...], tuple[int, Used]] = {}
-    for entry in fresh:
-        row = _row(scope, entry)
+    for row, one in fresh:
         key = tuple(row[name] for name in names)
         count, used = sums.get(key, (0, Used()))
-        sums[key] = count + 1, used + entry.used
-    if not sums:
-        return
+        sums[key] = count + 1, used + one
     query = _insert(connection, table)
     grown = {name: table.c[name] + query.excluded[name] for name in ("entries", *_SUMMED)}
     grown["peak_mb"] = _larger(query.excluded.peak_mb, table.c.peak_mb)
     rows = [
         {"tenant": scope.tenant, "entries": count}
         | dict(zip(names, key, strict=True))
-        | asdict(used)
+        | _plain(used)
         for key, (count, used) in sorted(sums.items())  # one order for all writers: no deadlocks
     ]
     connection.execute(

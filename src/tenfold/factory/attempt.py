@@ -11,24 +11,22 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Bool, Float32
-from safetensors.numpy import save as save_arrays
 from threadpoolctl import threadpool_limits
 
 from tenfold import packages
-from tenfold.errors import IntegrityError, TenfoldError
+from tenfold.errors import TenfoldError
 from tenfold.factory import evidence
 from tenfold.factory.fit import Fitted, Workbench, fit
+from tenfold.factory.goldens import golden_rows
 from tenfold.factory.job import Assignment, Attempted, Fault, Job, Judged, Seconds, Trial
 from tenfold.factory.judge import Count, counts_classes, counts_good_bad, is_promising
 from tenfold.factory.reading import Reader, pooled_of, reader_at
 from tenfold.factory.roster import Roster, rows_of
 from tenfold.heads import recipe
 from tenfold.packages import Golden, Manifest, Pack, Package
-from tenfold.runtime import UNFIT, LoadedHead, Seen, decide, hits
-from tenfold.values import MapBatch
+from tenfold.runtime import UNFIT, LoadedHead, check_golden, decide, hits
+from tenfold.values import MapBatch, Seen
 
-GOLDENS, MOST_GOLDENS = 4, 8
-"""At least, and at most where there are many classes."""
 GOLDEN_MAPS = 2
 """Golden samples whose dense maps travel too."""
 DOUBT = 0.02
@@ -89,7 +87,8 @@ class _Goldens:
     rows: tuple[int, ...]
     seen: tuple[Seen, ...]
     """Each as the head reads it; of anomaly heads the first few."""
-    blob: str
+    kept: tuple[str, ...]
+    """Digests of what is kept of each; empty where it is not seen."""
 
 
 class _Clock:
@@ -131,9 +130,7 @@ def _judged(bench: _Bench, job: Job, fitted: Fitted) -> Judged:
         counts = count(bench.roster, manifest, rows, scores, unfit)
     with packaging.running():
         goldens = _goldens_of(bench, job)
-        final = manifest.model_copy(
-            update={"goldens": _scored(bench, loaded, goldens), "golden_rows": goldens.blob}
-        )
+        final = manifest.model_copy(update={"goldens": _scored(bench, loaded, goldens)})
         _check_rows(loaded, final, goldens)
         head = bench.pack.add(packages.dump(Package(final, package.head, package.gate)))
         everyone = np.concatenate([fitted.calibrated, scores])
@@ -144,7 +141,6 @@ def _judged(bench: _Bench, job: Job, fitted: Fitted) -> Judged:
         head=head,
         evidence=proof,
         goldens=tuple(bench.roster.samples[row] for row in goldens.rows),
-        golden_rows=goldens.blob,
         suspects=_suspects(bench.roster, manifest, calibrating, fitted.calibrated),
         judge=judging.taken,
         package=packaging.taken,
@@ -210,36 +206,26 @@ def judged_sizes(roster: Roster, roles: bytes) -> list[tuple[str, int]]:
 
 
 def _goldens_of(bench: _Bench, job: Job) -> _Goldens:
-    """A few samples of every class in turn, by digest, whatever their roles: the same for all
-    variants of a question, and nearly the same for all questions on a dataset."""
     spaces = tuple(given.model_dump_json() for given in job.manifest.inputs)
     key = (spaces, job.rung.recipe, job.manifest.precision)
     if key not in bench.goldens:
-        truth, samples = bench.roster.truth, bench.roster.samples
-        by_class: dict[str, list[int]] = {}
-        for row in sorted(range(len(samples)), key=samples.__getitem__):
-            by_class.setdefault(truth[row], []).append(row)
-        most = max(GOLDENS, min(len(by_class), MOST_GOLDENS))
-        turns = [group[i] for i in range(most) for group in by_class.values() if i < len(group)]
-        bench.goldens[key] = _read_goldens(bench, job, tuple(turns[:most]))
+        rows = golden_rows(bench.roster.samples, bench.roster.truth)
+        bench.goldens[key] = _read_goldens(bench, job, rows)
     return bench.goldens[key]
 
 
 def _read_goldens(bench: _Bench, job: Job, rows: tuple[int, ...]) -> _Goldens:
-    """Their features, kept as a blob so that a head can be checked without their pictures."""
+    """Their features, each kept as a blob so that a head can be checked without their pictures."""
     samples = [bench.roster.samples[row] for row in rows]
-    pooled = pooled_of(bench.reader.store, job.manifest, samples)
-    arrays = {"pooled": pooled}
-    seen: tuple[Seen, ...] = tuple(pooled[i : i + 1] for i in range(len(rows)))
     if job.manifest.kind == "anomaly":
         few = samples[:GOLDEN_MAPS]
-        strides = _strides(job)
-        (batch,) = bench.reader.maps(job.manifest, strides, few)()
-        arrays |= {f"map_s{stride}": dense for stride, dense in batch.maps.items()}
-        arrays |= {"content_xyxy": batch.content_xyxy, "vitals": batch.vitals}
-        seen = tuple(_one(batch, i) for i in range(len(few)))
-    plain = {name: np.ascontiguousarray(array) for name, array in sorted(arrays.items())}
-    return _Goldens(rows, seen, bench.reader.blobs.put(save_arrays(plain)))
+        (batch,) = bench.reader.maps(job.manifest, _strides(job), few)()
+        seen: tuple[Seen, ...] = tuple(_one(batch, i) for i in range(len(few)))
+    else:
+        pooled = pooled_of(bench.reader.store, job.manifest, samples)
+        seen = tuple(pooled[i : i + 1] for i in range(len(rows)))
+    kept = [bench.reader.blobs.put(packages.dump_rows(one)) for one in seen]
+    return _Goldens(rows, seen, (*kept, *[""] * (len(rows) - len(kept))))
 
 
 def _strides(job: Job) -> tuple[int, ...]:
@@ -264,24 +250,17 @@ def _scored(bench: _Bench, loaded: LoadedHead, goldens: _Goldens) -> tuple[Golde
             sample=bench.roster.samples[row],
             scores=tuple(float(score) for score in said),
             decision=UNFIT if is_unfit else decide(loaded.manifest, said),
+            rows=kept,
         )
-        for row, said, is_unfit in zip(goldens.rows, scores, unfit, strict=True)
+        for row, kept, said, is_unfit in zip(goldens.rows, goldens.kept, scores, unfit, strict=True)
     )
 
 
 def _check_rows(loaded: LoadedHead, manifest: Manifest, goldens: _Goldens) -> None:
     """The head, asked about golden feature rows one by one, says what it said of all together."""
+    hint = "Report this: a head must not depend on its neighbours."
     for golden, seen in zip(manifest.goldens, goldens.seen, strict=False):
-        (answer,) = loaded.answers(seen)
-        scale = max(1.0, *np.abs(golden.scores))
-        gap = float(np.max(np.abs(np.subtract(answer.scores, golden.scores))))
-        if gap > manifest.tolerance * scale or answer.decision != golden.decision:
-            raise IntegrityError(
-                f"golden sample {golden.sample[:12]}… was {golden.decision} {golden.scores} among "
-                f"others and is {answer.decision} {answer.scores} alone.",
-                where=f"task {manifest.task}",
-                hint="Report this: a head must not depend on its neighbours.",
-            )
+        check_golden(loaded, golden, seen, hint=hint)
 
 
 def _suspects(

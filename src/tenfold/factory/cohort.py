@@ -71,10 +71,17 @@ class Cohort:
     @cached_property
     def truth(self) -> tuple[str, ...]:
         """Class names, joined by `;` where several are true."""
-        return tuple(
-            ";".join(name for name, hit in zip(self.classes, row, strict=True) if hit)
-            for row in self.targets
-        )
+        return in_words(self.targets, self.classes)
+
+
+def in_words(targets: Float32[np.ndarray, "n classes"], classes: Sequence[str]) -> tuple[str, ...]:
+    """The names of the classes that are true of each row, joined by `;`."""
+    rows, number = np.unique(targets > 0, axis=0, return_inverse=True)
+    names = [
+        ";".join(name for name, is_true in zip(classes, row, strict=True) if is_true)
+        for row in rows
+    ]
+    return tuple(names[i] for i in number.ravel().tolist())
 
 
 def gather(spec: TaskSpec, items: Sequence[Item]) -> Cohort:
@@ -83,14 +90,14 @@ def gather(spec: TaskSpec, items: Sequence[Item]) -> Cohort:
     Raises:
         DataError: nothing is left, a named class has no sample, or only one class is there.
     """
-    asked = [item for item in items if _is_meant(spec, item)]
+    asked = _meant(spec, items)
     if not asked:
         raise DataError(
             f"no sample of {spec.dataset!r} matches `where` {dict(spec.question.where)}.",
             where=f"task {spec.task}",
             hint=f"`tenfold show {spec.dataset}` lists the attributes there are.",
         )
-    answers = [_labels(spec, item) for item in asked]
+    answers = _answers(spec, asked)
     if not any(answers):
         raise DataError(
             f"no sample has the attribute {spec.question.label!r}; there are "
@@ -113,13 +120,12 @@ def spelt(spec: TaskSpec, items: Sequence[Item]) -> TaskSpec:
     `positive: [defective]`, `negative: [functional]` and both together ask the same thing where
     there are two labels. An anomaly task is known by what is good, any other by what is bad.
     """
-    asked = [item for item in items if _is_meant(spec, item)]
     question = spec.question
     if question.multi_label or not (
         spec.kind == "anomaly" or question.positive or question.negative
     ):
         return spec
-    names = {label for item in asked for label in _labels(spec, item)}
+    names = {label for labels in _answers(spec, _meant(spec, items)) for label in labels}
     positive, negative = _sides(spec, names)
     if positive | negative == names:
         keep_good = spec.kind == "anomaly"
@@ -137,18 +143,18 @@ def _sides(spec: TaskSpec, names: set[str]) -> tuple[set[str], set[str]]:
     return positive or names - negative, negative
 
 
-def _is_meant(spec: TaskSpec, item: Item) -> bool:
-    return all(
-        item.attributes.get(name) in ([value] if isinstance(value, str) else value)
-        for name, value in spec.question.where.items()
-    )
+def _meant(spec: TaskSpec, items: Sequence[Item]) -> Sequence[Item]:
+    for name, wanted in spec.question.where.items():
+        values = {wanted} if isinstance(wanted, str) else set(wanted)
+        items = [item for item in items if item.attributes.get(name) in values]
+    return items
 
 
-def _labels(spec: TaskSpec, item: Item) -> tuple[str, ...]:
-    if spec.question.label is None:
-        return item.labels
-    value = item.attributes.get(spec.question.label)
-    return () if value is None else (value,)
+def _answers(spec: TaskSpec, items: Sequence[Item]) -> list[tuple[str, ...]]:
+    name = spec.question.label
+    if name is None:
+        return [item.labels for item in items]
+    return [(item.attributes[name],) if name in item.attributes else () for item in items]
 
 
 def _good_or_bad(
@@ -162,8 +168,9 @@ def _good_or_bad(
             where=f"task {spec.task}, question",
             hint="Correct the label's name in the task.",
         )
-    keep = [i for i, labels in enumerate(answers) if set(labels) & (positive | negative)]
-    bad = np.array([bool(set(answers[i]) & positive) for i in keep], np.float32)
+    either = positive | negative
+    keep = [i for i, labels in enumerate(answers) if not either.isdisjoint(labels)]
+    bad = np.array([not positive.isdisjoint(answers[i]) for i in keep], np.float32)
     if not len(keep) or bad.all():
         raise DataError("there is no good sample to learn from.", where=f"task {spec.task}")
     good_name = min(negative) if len(negative) == 1 else GOOD
@@ -221,7 +228,8 @@ def _likelihood(name: str, item: Item, *, is_bad: bool) -> float:
 
 def _of_one(spec: TaskSpec, items: Sequence[Item], answers: Sequence[tuple[str, ...]]) -> Cohort:
     classes = _classes(spec, answers)
-    keep = [i for i, labels in enumerate(answers) if len(set(labels) & set(classes)) == 1]
+    named = frozenset(classes)
+    keep = [i for i, labels in enumerate(answers) if len(named.intersection(labels)) == 1]
     several = [items[i].path for i, labels in enumerate(answers) if len(set(labels)) > 1]
     if several:
         raise DataError(

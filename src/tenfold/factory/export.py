@@ -23,7 +23,7 @@ from tenfold.factory.reporting import model_report
 from tenfold.factory.stock import runtime_of
 from tenfold.formats.pixels import decode
 from tenfold.packages import Package
-from tenfold.runtime import LoadedHead
+from tenfold.runtime import LoadedHead, check_rows
 from tenfold.trunks import load_trunk
 from tenfold.values import Progress
 from tenfold.workspace import Workspace
@@ -58,11 +58,15 @@ def export_package(
     if make is None:
         raise Unsupported(f"task {model.task!r} was not finished.", hint="Run its make again.")
     facts = _facts(workspace, package, model.task)
-    rows = workspace.blobs.get(package.manifest.golden_rows)
     packages.write_file(
-        out, package, golden_rows=rows, card_md=card_markdown(facts), card_html=card_html(facts)
+        out,
+        package,
+        rows=packages.rows_of(workspace.blobs, package),
+        card_md=card_markdown(facts),
+        card_html=card_html(facts),
     )
-    packages.read_file(out)
+    again, rows = packages.read_file(out)
+    check_rows(LoadedHead.of(again), rows)
     size = out.stat().st_size
     return Written(out, size, 0.0, 0.0, f"{out}: {size:,} bytes, model {model.id[:12]}.")
 

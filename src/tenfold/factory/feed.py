@@ -12,10 +12,9 @@ from tenfold.factory.plan import Order, inputs_of, space_in
 from tenfold.factory.reading import map_batches, pooled_of, space_of
 from tenfold.heads import recipe
 from tenfold.packages import Manifest
-from tenfold.runtime import Seen
 from tenfold.trunks import Trunk
 from tenfold.trunks.graph import map_name
-from tenfold.values import FeatureSpace, Progress
+from tenfold.values import FeatureSpace, Progress, Seen
 from tenfold.workspace import Workspace
 
 

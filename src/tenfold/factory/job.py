@@ -75,8 +75,6 @@ class Judged:
     evidence: Stretch
     goldens: tuple[str, ...]
     """Golden samples."""
-    golden_rows: str
-    """Blob of their feature rows."""
     suspects: tuple[str, ...]
     """Pictures of calibrate whose label may be wrong."""
     judge: Seconds

@@ -20,7 +20,9 @@ from tenfold.errors import Conflict, TenfoldError, Unsupported
 from tenfold.factory import embedding
 from tenfold.factory.attempt import attempt
 from tenfold.factory.climb import Climb
+from tenfold.factory.feed import strides_of
 from tenfold.factory.gate import Gate
+from tenfold.factory.goldens import golden_rows
 from tenfold.factory.history import History
 from tenfold.factory.job import Assignment, Attempted, Depot, Fault, Job, Trial
 from tenfold.factory.judge import Verdict
@@ -329,7 +331,11 @@ class _Wave:
         roster = self.floor.patiently(
             lambda: self.floor.stock.roster(cohort, order.snapshot.id, order.items)
         )
-        return Chunk(tuple(steps), cohort.everyone, roster, history)
+        chunk = Chunk(tuple(steps), cohort.everyone, roster, history)
+        if chunk.jobs and chunk.jobs[0].must_judge:
+            goldens = [cohort.samples[i] for i in golden_rows(cohort.samples, cohort.truth)]
+            self.desk.gate.begin(chunk.jobs[0].manifest, strides_of(chunk.jobs[0].rung), goldens)
+        return chunk
 
     def _plan(self, climb: Climb, history: History) -> Plan:
         order = climb.order

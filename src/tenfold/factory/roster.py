@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from tenfold.catalog.datasets import Item
-from tenfold.factory.cohort import Cohort
+from tenfold.factory.cohort import Cohort, in_words
 from tenfold.factory.judge import Units
 from tenfold.factory.splits import ROLES, Codes
 from tenfold.values import Split
@@ -43,10 +43,7 @@ class Roster:
     @cached_property
     def truth(self) -> tuple[str, ...]:
         """Class names, joined by `;` where several are true."""
-        return tuple(
-            ";".join(name for name, hit in zip(self.classes, row, strict=True) if hit)
-            for row in self.targets
-        )
+        return in_words(self.targets, self.classes)
 
     @cached_property
     def group_numbers(self) -> np.ndarray:

@@ -5,6 +5,7 @@ Lives as long as one command.
 
 from collections import OrderedDict
 from collections.abc import Hashable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -18,10 +19,10 @@ from tenfold.factory.cohort import Cohort, gather, spelt
 from tenfold.factory.snapshot import freeze
 from tenfold.formats.pixels import decode
 from tenfold.packages import Manifest
-from tenfold.runtime import LoadedHead, Runtime, Seen
+from tenfold.runtime import LoadedHead, Runtime
 from tenfold.specs.task import TaskSpec
 from tenfold.trunks import Trunk, load_trunk
-from tenfold.values import Precision
+from tenfold.values import Precision, Seen
 from tenfold.workspace import Workspace
 
 MOST_COHORTS = 64
@@ -42,7 +43,11 @@ class Stock:
         default_factory=OrderedDict[Hashable, tuple[Cohort, TaskSpec]]
     )
     _rosters: WeakKeyDictionary[Cohort, str] = field(default_factory=WeakKeyDictionary[Cohort, str])
-    _looks: OrderedDict[Hashable, Seen] = field(default_factory=OrderedDict[Hashable, Seen])
+    _looks: OrderedDict[Hashable, Future[Seen]] = field(
+        default_factory=OrderedDict[Hashable, "Future[Seen]"]
+    )
+    _eye: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
+    """Looks at golden pictures while this process does other things; alone uses the runtime."""
 
     @classmethod
     def of(cls, workspace: Workspace) -> "Stock":
@@ -113,16 +118,24 @@ class Stock:
 
     def seen(self, manifest: Manifest, strides: Sequence[int], sample: str) -> Seen:
         """`look`, for all heads of that manifest and those strides."""
+        return self.begin_look(manifest, strides, sample).result()
+
+    def begin_look(self, manifest: Manifest, strides: Sequence[int], sample: str) -> "Future[Seen]":
+        """`seen`, in a while."""
         inputs = tuple(given.model_dump_json() for given in manifest.inputs)
         key = (inputs, manifest.precision, manifest.runtime, tuple(strides), sample)
         if key not in self._looks:
-            data = self.workspace.blobs.get(sample)
-            limit = int(self.workspace.settings.max_megapixels * 1e6)
-            pixels = decode(data, where=sample[:12], max_pixels=limit)
-            self._looks[key] = self.runtime.seen(manifest, strides, pixels)
+            self._looks[key] = self._eye.submit(self._shown, manifest, strides, sample)
         self._looks.move_to_end(key)
         _trim(self._looks, MOST_LOOKS)
         return self._looks[key]
+
+    def _shown(self, manifest: Manifest, strides: Sequence[int], sample: str) -> Seen:
+        data = self.workspace.blobs.get(sample)
+        limit = int(self.workspace.settings.max_megapixels * 1e6)
+        return self.runtime.seen(
+            manifest, strides, decode(data, where=sample[:12], max_pixels=limit)
+        )
 
 
 def runtime_of(workspace: Workspace) -> Runtime:
