@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import cache
 from typing import Any, Literal, get_args
 
 from sqlalchemy import (
@@ -216,18 +217,22 @@ def _roll_up(
         key = tuple(row[name] for name in names)
         count, used = sums.get(key, (0, Used()))
         sums[key] = count + 1, used + one
-    query = _insert(connection, table)
-    grown = {name: table.c[name] + query.excluded[name] for name in ("entries", *_SUMMED)}
-    grown["peak_mb"] = _larger(query.excluded.peak_mb, table.c.peak_mb)
     rows = [
         {"tenant": scope.tenant, "entries": count}
         | dict(zip(names, key, strict=True))
         | _plain(used)
         for key, (count, used) in sorted(sums.items())  # one order for all writers: no deadlocks
     ]
-    connection.execute(
-        query.on_conflict_do_update(index_elements=list(table.primary_key), set_=grown), rows
-    )
+    connection.execute(_growing(connection.dialect.name, table), rows)
+
+
+@cache
+def _growing(dialect: str, table: Table) -> Any:
+    """An INSERT that adds to what a row of the rollup holds already."""
+    query = _insert_into(dialect, table)
+    grown = {name: table.c[name] + query.excluded[name] for name in ("entries", *_SUMMED)}
+    grown["peak_mb"] = _larger(query.excluded.peak_mb, table.c.peak_mb)
+    return query.on_conflict_do_update(index_elements=list(table.primary_key), set_=grown)
 
 
 _SUMMED = tuple(f.name for f in fields(Used) if f.name != "peak_mb")
@@ -238,9 +243,12 @@ def _larger(one: Any, other: Any) -> Any:
 
 
 def _insert(connection: Connection, table: Table) -> Any:
+    return _insert_into(connection.dialect.name, table)
+
+
+def _insert_into(dialect: str, table: Table) -> Any:
     """An INSERT that knows ON CONFLICT; both databases do, each in its own dialect."""
-    is_sqlite = connection.dialect.name == "sqlite"
-    return sqlite.insert(table) if is_sqlite else postgresql.insert(table)
+    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
 
 
 def recount(scope: Scope) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int, UInt64
@@ -58,6 +59,7 @@ class Groups:
         return mixed ^ (mixed >> np.uint64(31))
 
 
+@lru_cache(maxsize=100_000)
 def _key(text: str) -> bytes:
     return hashlib.sha256(text.encode()).digest()[:8]
 
@@ -65,6 +67,7 @@ def _key(text: str) -> bytes:
 def _joined(items: Sequence[Item]) -> tuple[Int[np.ndarray, " n"], tuple[str, ...]]:
     """The group of each item, and the groups' names."""
     parent = list(range(len(items)))
+    tied = [i for i, item in enumerate(items) if item.lot is not None or item.near is not None]
 
     def root(i: int) -> int:
         while parent[i] != i:
@@ -73,17 +76,23 @@ def _joined(items: Sequence[Item]) -> tuple[Int[np.ndarray, " n"], tuple[str, ..
         return i
 
     first: dict[tuple[str, str], int] = {}
-    for i, item in enumerate(items):
-        for kind, value in (("lot", item.lot), ("near", item.near)):
+    for i in tied:
+        for kind, value in (("lot", items[i].lot), ("near", items[i].near)):
             if value is not None:
                 parent[root(i)] = root(first.setdefault((kind, value), i))
-    members: dict[int, list[int]] = {}
-    for i in range(len(items)):
-        members.setdefault(root(i), []).append(i)
-    of = np.empty(len(items), np.int64)
-    for number, mine in enumerate(members.values()):
-        of[mine] = number
-    return of, tuple(_name([items[i] for i in mine]) for mine in members.values())
+    for i in tied:
+        parent[i] = root(i)
+    _, at, inverse = np.unique(parent, return_index=True, return_inverse=True)
+    rank = np.empty(len(at), np.int64)
+    rank[np.argsort(at)] = np.arange(len(at))  # groups are numbered as their first samples come
+    members: dict[int, list[Item]] = {}
+    for i in tied:
+        members.setdefault(parent[i], []).append(items[i])
+    names = [
+        _name(members[parent[i]]) if parent[i] in members else items[i].sha256
+        for i in np.sort(at).tolist()
+    ]
+    return rank[inverse], tuple(names)
 
 
 def _name(members: Sequence[Item]) -> str:

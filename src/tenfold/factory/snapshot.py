@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any
 
 from tenfold.catalog import snapshots
@@ -13,7 +13,9 @@ from tenfold.workspace import Workspace
 
 def freeze(workspace: Workspace, dataset: str, items: Sequence[Item]) -> Snapshot:
     """Keep the items as they are now, under the digest of what they say."""
-    lines = (json.dumps(asdict(item), sort_keys=True, ensure_ascii=False) for item in items)
+    names = sorted(field.name for field in fields(Item))
+    plain = ({name: getattr(item, name) for name in names} for item in items)
+    lines = (json.dumps(one, sort_keys=True, ensure_ascii=False) for one in plain)
     digest = workspace.blobs.put("\n".join(lines).encode())
     snapshot = Snapshot(digest, dataset, len(items))
     snapshots.put(workspace.scope, snapshot)

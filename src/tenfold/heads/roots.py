@@ -13,7 +13,8 @@ from tenfold.onnx_graph import GraphParts
 def mean_root(features: Float32[np.ndarray, "n views dim"]) -> Float32[np.ndarray, "n dim"]:
     total = np.zeros_like(features[:, 0])
     for view in range(features.shape[1]):  # one view at a time: all roots at once would be large
-        total += np.sign(features[:, view]) * np.sqrt(np.abs(features[:, view]))
+        seen = features[:, view]
+        total += np.copysign(np.sqrt(np.abs(seen)), seen)
     return total / np.float32(features.shape[1])
 
 
