@@ -1,4 +1,4 @@
-"""What trunks made of samples, kept once: immutable shards, memory-mapped; knows no trunk.
+"""What trunks made of samples, kept once in immutable shards; knows no trunk.
 
 Layout: `<space key>/<group>/<name>.safetensors`, beside `space.json` which says what the key means.
 The group `pooled` holds what every head reads; each dense map is a group of its own. A shard is
@@ -33,6 +33,8 @@ POOLED = {"pooled", "vitals", "content_xyxy"}
 SHARD_ROWS = 256
 SHARD_BYTES = 16 << 20
 ABANDONED_S = 3600.0
+AT_ONCE = 4
+"""Shards that are checked at once."""
 
 
 class FeatureStore:
@@ -199,7 +201,9 @@ class FeatureStore:
 
     def _discard_damaged(self, group: "_Group", samples: Sequence[str]) -> None:
         there = {group.rows[s][0] for s in samples if s in group.rows}
-        damaged = [shard for shard in there if not shard.is_sound()]
+        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="check") as threads:
+            sound = threads.map(Shard.is_sound, there)
+            damaged = [shard for shard, is_sound in zip(there, sound, strict=True) if not is_sound]
         for shard in damaged:
             self._discard(shard.path)
         if damaged:
