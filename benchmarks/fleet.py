@@ -36,6 +36,7 @@ from tenfold.factory.doctor import examine
 COMMAND = [sys.executable, "-c", "from tenfold.cli import main; main()"]
 SAMPLED_S = 0.5
 WINDOW = 1000
+KINDS = {"linear": "classify", "anomaly": "anomaly"}
 STAGES = ("fit", "judge", "package", "catalog")
 NOT_OURS = {"features"}
 """Folders of a home that no model adds to: what the trunk made of pictures."""
@@ -43,6 +44,9 @@ SHARED = ("blobs", "features", "trunks")
 """Folders whose files never change once they are written: runs may share them."""
 HOW = {
     "total_seconds": "linear and anomaly fleet, one after another, each a command of its own",
+    "per_second": "fit, calibrate, judge, package, register: models after the first transaction, "
+    "by the time from it to the last one; of the whole command, with its start and plan: "
+    "whole_per_second",
     "last_1000_over_first_1000": "of the linear fleet, by when models were registered; a third of "
     "the models each where there are fewer than 3,000",
     "bytes": "growth of the home while a fleet was made, without features, divided by its models",
@@ -154,7 +158,8 @@ def summary(home: Path, runs: dict[str, Run]) -> dict[str, Any]:
     for kind, run in runs.items():
         result[f"{kind}_models"] = run.models
         result[f"{kind}_seconds"] = round(run.seconds, 1)
-        result[f"{kind}_per_second"] = round(run.models / run.seconds, 2)
+        result[f"{kind}_per_second"] = rate(home, kind)
+        result[f"{kind}_whole_per_second"] = round(run.models / run.seconds, 2)
         result[f"bytes_per_{kind}"] = round(run.grown.total() / max(1, run.models))
         result[f"{kind}_bytes"] = dict(run.grown)
         result[f"{kind}_questions"] = run.made["questions"]
@@ -178,16 +183,28 @@ def summary(home: Path, runs: dict[str, Run]) -> dict[str, Any]:
     }
 
 
+def rate(home: Path, kind: str) -> float | None:
+    """Models a second while models are made."""
+    at = _registered(home, kind)
+    seconds = (at[-1] - at[0]).total_seconds() if at else 0.0
+    return round(sum(one > at[0] for one in at) / seconds, 2) if seconds else None
+
+
 def slowdown(home: Path) -> float | None:
     """Seconds of the last models over those of the first."""
-    query = select(models.c.created_at).where(models.c.kind == "classify")
-    with tenfold.opened(home) as workspace, workspace.scope.read() as connection:
-        at: Sequence[datetime] = sorted(connection.execute(query).scalars())
+    at = _registered(home, "linear")
     window = min(WINDOW, len(at) // 3)
     if not window:
         return None
     first, last = at[window] - at[0], at[-1] - at[-1 - window]
     return round(last / first, 3) if first else None
+
+
+def _registered(home: Path, kind: str) -> Sequence[datetime]:
+    """When models were, in order; those of one transaction at the same moment."""
+    query = select(models.c.created_at).where(models.c.kind == KINDS[kind])
+    with tenfold.opened(home) as workspace, workspace.scope.read() as connection:
+        return sorted(connection.execute(query).scalars())
 
 
 def _stages(run: Run) -> dict[str, float]:

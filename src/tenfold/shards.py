@@ -90,7 +90,10 @@ class Shard:
         with self.path.open("rb", buffering=0) as file:
             for first, last in _runs(rows):
                 part = found[first:last]
-                if os.preadv(file.fileno(), [part.data], begin + rows[first] * width) != part.nbytes:
+                if (
+                    os.preadv(file.fileno(), [part.data], begin + rows[first] * width)
+                    != part.nbytes
+                ):
                     raise ValueError(f"{name} is cut")
         return found.view(dtype).reshape(len(rows), *shape)
 
