@@ -17,6 +17,7 @@ from tenfold.no_telemetry import refuse_telemetry
 if TYPE_CHECKING:
     from tenfold.factory.describe import describe as show
     from tenfold.factory.doctor import examine as doctor
+    from tenfold.factory.edge_export import export_edge
     from tenfold.factory.export import evidence_of as evidence
     from tenfold.factory.export import export_onnx, export_package
     from tenfold.factory.fleet import make_fleet, survey
@@ -28,6 +29,16 @@ if TYPE_CHECKING:
     from tenfold.factory.predict import predict_paths as predict
     from tenfold.factory.reporting import write_report as report
     from tenfold.factory.reproduce import reproduce
+    from tenfold.serving.deploying import (
+        canary,
+        deploy,
+        deploy_fleet,
+        keep_pictures,
+        promote,
+        retire,
+        rollback,
+        shadow,
+    )
     from tenfold.specs.task import load as load_spec
     from tenfold.workspace import Workspace, open_workspace, opened
 
@@ -37,6 +48,7 @@ VERBS = {
     "show": "tenfold.factory.describe:describe",
     "doctor": "tenfold.factory.doctor:examine",
     "evidence": "tenfold.factory.export:evidence_of",
+    "export_edge": "tenfold.factory.edge_export:export_edge",
     "export_onnx": "tenfold.factory.export:export_onnx",
     "export_package": "tenfold.factory.export:export_package",
     "make_fleet": "tenfold.factory.fleet:make_fleet",
@@ -50,6 +62,14 @@ VERBS = {
     "plan": "tenfold.factory.plan:plan",
     "predict": "tenfold.factory.predict:predict_paths",
     "report": "tenfold.factory.reporting:write_report",
+    "canary": "tenfold.serving.deploying:canary",
+    "deploy": "tenfold.serving.deploying:deploy",
+    "deploy_fleet": "tenfold.serving.deploying:deploy_fleet",
+    "keep_pictures": "tenfold.serving.deploying:keep_pictures",
+    "promote": "tenfold.serving.deploying:promote",
+    "retire": "tenfold.serving.deploying:retire",
+    "rollback": "tenfold.serving.deploying:rollback",
+    "shadow": "tenfold.serving.deploying:shadow",
     "reproduce": "tenfold.factory.reproduce:reproduce",
     "load_spec": "tenfold.specs.task:load",
     "Workspace": "tenfold.workspace:Workspace",
@@ -60,13 +80,18 @@ VERBS = {
 
 __all__ = [
     "Workspace",
+    "canary",
+    "deploy",
+    "deploy_fleet",
     "doctor",
     "embed",
     "evidence",
+    "export_edge",
     "export_onnx",
     "export_package",
     "forget",
     "ingest",
+    "keep_pictures",
     "load_spec",
     "make",
     "make_all",
@@ -75,8 +100,12 @@ __all__ = [
     "opened",
     "plan",
     "predict",
+    "promote",
     "report",
     "reproduce",
+    "retire",
+    "rollback",
+    "shadow",
     "show",
     "survey",
     "what_hangs_on",

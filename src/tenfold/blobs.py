@@ -94,6 +94,10 @@ class Blobs:
             raise self._damaged(digest, f"ends before byte {offset + length:,}")
         return data
 
+    def local(self, digest: str) -> Path | None:
+        """The file that holds a blob, to be mapped; None where they are kept elsewhere."""
+        return self._path(digest)
+
     def has(self, digest: str) -> bool:
         return self._size(digest) is not None
 

@@ -40,7 +40,7 @@ from tenfold.catalog.tables import (
 )
 from tenfold.errors import DataError
 
-Kind = Literal["embed", "make", "overhead", "waste", "label", "spend"]
+Kind = Literal["embed", "make", "serve", "overhead", "waste", "label", "spend"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 By = Literal["dataset", "fleet", "sector"]
 BYS: tuple[By, ...] = get_args(By)

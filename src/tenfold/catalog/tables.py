@@ -311,3 +311,60 @@ ledger_tasks = Table(  # rollup of the same, over all months
     *_used(),
     sqlite_with_rowid=False,
 )
+
+deployments = Table(  # what is at work under which name
+    "deployments",
+    metadata,
+    Column("tenant", String(100), primary_key=True),
+    Column("name", String(200), primary_key=True),
+    Column("state", String(20), nullable=False),
+    Column("live", DIGEST, nullable=False),
+    Column("before", DIGEST, nullable=False),  # live before; empty, as below: none
+    Column("shadow", DIGEST, nullable=False),
+    Column("canary", DIGEST, nullable=False),
+    Column("canary_share", Float, nullable=False),
+    Column("salt", String(32), nullable=False),
+    Column("keep_days", Integer, nullable=False),
+    Column("generation", BigInteger, nullable=False),
+    Index(None, "tenant", "generation"),
+    sqlite_with_rowid=False,
+)
+
+transitions = Table(  # every change of a deployment: never changed, never removed
+    "transitions",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("tenant", String(100), nullable=False),
+    Column("name", String(200), nullable=False),
+    Column("generation", BigInteger, nullable=False),
+    Column("action", String(20), nullable=False),
+    Column("model", DIGEST, nullable=False),
+    Column("before", DIGEST, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("at", UtcDateTime(), nullable=False),
+    Column("actor", String(100), nullable=False),
+    Index(None, "tenant", "name", "id"),
+)
+
+api_keys = Table(  # of whom the digest alone is kept
+    "api_keys",
+    metadata,
+    Column("tenant", String(100), primary_key=True),
+    Column("name", String(100), primary_key=True),
+    Column("digest", DIGEST, nullable=False),
+    Column("per_minute", Integer, nullable=False),  # 0: as many as it likes
+    Column("created_at", UtcDateTime(), nullable=False),
+    Column("created_by", String(100), nullable=False),
+    Column("revoked_at", UtcDateTime()),
+    UniqueConstraint("digest"),
+)
+
+segments = Table(  # how far each file of predictions is collected
+    "segments",
+    metadata,
+    Column("tenant", String(100), primary_key=True),
+    Column("name", String(200), primary_key=True),
+    Column("collected_bytes", BigInteger, nullable=False),
+    Column("answers", BigInteger, nullable=False),
+    Column("lost", BigInteger, nullable=False),
+)

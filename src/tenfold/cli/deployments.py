@@ -1,7 +1,151 @@
-"""Commands about deployments: deploy, promote, rollback, retire."""
+"""Commands about deployments: deploy, promote, rollback, retire, deployments."""
+
+from typing import Annotated
 
 import typer
+from rich.markup import escape
+from rich.table import Table
+
+from tenfold.catalog.deployments import Deployment, Transition
+from tenfold.cli.output import Json, emit, stdout
+from tenfold.errors import SpecError
+from tenfold.workspace import opened
+
+Name = Annotated[str, typer.Argument(help="A deployment, such as station-7/cap.")]
+Why = Annotated[str, typer.Option(help="Why, for the history.")]
 
 
 def register(app: typer.Typer) -> None:
-    del app
+    for command in (deploy, promote, rollback, retire):
+        app.command()(command)
+    app.command("deployments")(show)
+
+
+def deploy(
+    name: Annotated[str, typer.Argument(help="A name, such as station-7/cap.")] = "",
+    model: Annotated[str, typer.Argument(help="A model by task name or id.")] = "",
+    shadow: Annotated[
+        bool, typer.Option("--shadow", help="Ask it too; nobody gets its answers.")
+    ] = False,
+    canary: Annotated[
+        float, typer.Option(help="Let it answer this share of the route keys, 0 .. 1.")
+    ] = 0.0,
+    fleet: Annotated[
+        str, typer.Option(help="Deploy every accepted model of a fleet, named by its task.")
+    ] = "",
+    prefix: Annotated[str, typer.Option(help="Put before the names of a fleet's tasks.")] = "",
+    unproven: Annotated[
+        bool, typer.Option("--unproven", help="Deploy what is not accepted, knowingly.")
+    ] = False,
+    keep_days: Annotated[
+        int | None, typer.Option(help="Keep pictures that are asked about so long; 0: never.")
+    ] = None,
+    why: Why = "",
+    json: Json = False,
+) -> None:
+    """Put a model to work under a name: live, or as the shadow or canary of what is live."""
+    from tenfold.serving import deploying
+
+    if bool(fleet) == bool(name and model) or (shadow and canary):
+        raise SpecError(
+            "expected NAME and MODEL, or --fleet; and one of --shadow and --canary at most.",
+            hint="tenfold deploy station-7/cap cap-scratches",
+        )
+    with opened() as workspace:
+        if fleet:
+            count = deploying.deploy_fleet(
+                workspace, fleet, prefix=prefix, why=why, unproven=unproven
+            )
+            emit({"deployed": count}) if json else stdout.print(f"{count:,} models are live.")
+            return
+        if shadow:
+            done = deploying.shadow(workspace, name, model, why=why, unproven=unproven)
+        elif canary:
+            done = deploying.canary(
+                workspace, name, model, share=canary, why=why, unproven=unproven
+            )
+        else:
+            done = deploying.deploy(workspace, name, model, why=why, unproven=unproven)
+        if keep_days is not None:
+            done = deploying.keep_pictures(workspace, name, days=keep_days, why=why)
+    _tell(done, json=json)
+
+
+def promote(name: Name, why: Why = "", json: Json = False) -> None:
+    """Make the canary, else the shadow, live."""
+    from tenfold.serving import deploying
+
+    with opened() as workspace:
+        _tell(deploying.promote(workspace, name, why=why), json=json)
+
+
+def rollback(name: Name, why: Why = "", json: Json = False) -> None:
+    """End a trial; without one, go back to what was live before."""
+    from tenfold.serving import deploying
+
+    with opened() as workspace:
+        _tell(deploying.rollback(workspace, name, why=why), json=json)
+
+
+def retire(name: Name, why: Why = "", json: Json = False) -> None:
+    """Take a deployment out of service; its history stays."""
+    from tenfold.serving import deploying
+
+    with opened() as workspace:
+        _tell(deploying.retire(workspace, name, why=why), json=json)
+
+
+def show(
+    name: Annotated[str, typer.Argument(help="One deployment, with its history.")] = "",
+    json: Json = False,
+) -> None:
+    """List what is deployed, or show one deployment and every change of it."""
+    from tenfold.catalog import deployments
+
+    with opened() as workspace:
+        scope = workspace.scope
+        found = [deployments.get(scope, name)] if name else deployments.changed(scope)
+        history = deployments.history(scope, name) if name else []
+    if json:
+        emit({"deployments": found, "history": history})
+        return
+    stdout.print(_table([one for one in found if name or one.state == "live"]))
+    if history:
+        stdout.print(_history(history))
+
+
+def _tell(done: Deployment, *, json: bool) -> None:
+    if json:
+        emit(done)
+    else:
+        stdout.print(_table([done]))
+
+
+def _table(found: list[Deployment]) -> Table:
+    table = Table("name", "live", "before", "shadow", "canary", "pictures kept", "generation")
+    for one in found:
+        share = f" {one.canary_share:.0%}" if one.canary else ""
+        table.add_row(
+            escape(one.name),
+            one.live[:12] if one.state == "live" else "retired",
+            one.before[:12],
+            one.shadow[:12],
+            one.canary[:12] + share,
+            f"{one.keep_days} days" if one.keep_days else "no",
+            str(one.generation),
+        )
+    return table
+
+
+def _history(history: list[Transition]) -> Table:
+    table = Table("when (UTC)", "who", "what", "model", "live before", "why")
+    for one in history:
+        table.add_row(
+            f"{one.at:%Y-%m-%d %H:%M:%S}",
+            escape(one.actor),
+            one.action,
+            one.model[:12],
+            one.before[:12],
+            escape(one.why),
+        )
+    return table

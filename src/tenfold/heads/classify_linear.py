@@ -5,6 +5,7 @@ First rung of the ladder. Views are averaged as signed square roots and standard
 cited in `roots`, `dual` and `logistic`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,6 +104,16 @@ class LinearScorer:
         ) * self.scale + self.bias
         return as_probabilities(logits, self.link)
 
+    @staticmethod
+    def stacked(heads: Sequence["LinearScorer"]) -> "LinearStack":
+        """Several heads that read the same features, as one product."""
+        return LinearStack(
+            np.concatenate([head.weights.astype(np.float64) for head in heads], axis=1),
+            np.concatenate([head.scale for head in heads]),
+            np.concatenate([head.bias for head in heads]),
+            tuple((head.weights.shape[1], head.link) for head in heads),
+        )
+
     def arrays(self) -> dict[str, np.ndarray]:
         return {
             "weights": self.weights,
@@ -125,3 +136,25 @@ class LinearScorer:
         bias = parts.constant(f"{prefix}head_bias", self.bias)
         flow = parts.node("Add", [flow, bias], f"{prefix}head_logits")
         return write_probabilities(parts, flow, self.link, prefix=prefix)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LinearStack:
+    """Linear heads side by side."""
+
+    weights: np.ndarray  # float64 [dim, outputs of all heads]
+    scale: np.ndarray
+    bias: np.ndarray
+    parts: tuple[tuple[int, Link], ...]
+    """Outputs and link of each head."""
+
+    def score(
+        self, features: Float32[np.ndarray, "n views dim"]
+    ) -> list[Float32[np.ndarray, "n _"]]:
+        """Probabilities of each head, as it gives them alone but for the rounding of a sum."""
+        product = mean_root(features).astype(np.float64) @ self.weights
+        logits, found, start = product * self.scale + self.bias, list[np.ndarray](), 0
+        for width, link in self.parts:
+            found.append(as_probabilities(logits[:, start : start + width], link))
+            start += width
+        return found

@@ -69,7 +69,10 @@ class LoadedHead:
 
     def answer_features(self, features: Float32[np.ndarray, "n views dim"]) -> list[Answer]:
         """Answers of a classify head."""
-        probabilities = self.head.score(features)
+        return self.classified(self.head.score(features))
+
+    def classified(self, probabilities: Float32[np.ndarray, "n classes"]) -> list[Answer]:
+        """Answers of a classify head that gives these probabilities."""
         is_binary = bool(self.manifest.thresholds) and not self.manifest.multi_label
         return [
             Answer(
@@ -159,7 +162,7 @@ class Runtime:
     ) -> Float32[np.ndarray, "1 views dim"]:
         blocks: list[np.ndarray] = []
         for given in manifest.inputs:
-            trunk = self._trunk(given, manifest.precision, ("pooled",))
+            trunk = self.trunk(given, manifest.precision, ("pooled",))
             square, box = canvas(pixels, size_px=given.size_px, fit=given.fit)
             seen = [trunk.one(turned(square, box, view=view)[0]) for view in given.views]
             blocks.append(np.stack([one["pooled"] for one in seen], axis=1))
@@ -170,7 +173,7 @@ class Runtime:
     ) -> MapBatch:
         given = manifest.inputs[0]
         names = tuple(map_name(stride) for stride in strides)
-        trunk = self._trunk(given, manifest.precision, (*names, "pooled"))
+        trunk = self.trunk(given, manifest.precision, (*names, "pooled"))
         square, content = canvas(pixels, size_px=given.size_px, fit=given.fit)
         seen = trunk.one(square)
         return MapBatch(
@@ -180,7 +183,8 @@ class Runtime:
             vitals=seen["vitals"],
         )
 
-    def _trunk(self, given: TrunkInput, precision: Precision, outputs: tuple[str, ...]) -> Compiled:
+    def trunk(self, given: TrunkInput, precision: Precision, outputs: tuple[str, ...]) -> Compiled:
+        """A trunk ready for that input; each is compiled once."""
         key = (given.digest, given.size_px, precision, outputs)
         if key not in self._compiled:
             space = FeatureSpace(

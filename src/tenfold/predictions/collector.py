@@ -1,0 +1,167 @@
+"""From segments to Parquet and the ledger, each answer once whatever is killed when.
+
+A stretch of a segment becomes one Parquet file named by where it begins, then one transaction books
+it and notes where it ends. Killed in between, the same stretch is written again over the same name.
+"""
+
+import fcntl
+import logging
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tenfold.atomic import writing
+from tenfold.catalog import answers, ledger
+from tenfold.catalog.answers import Progress
+from tenfold.catalog.deployments import HeadRef
+from tenfold.catalog.ledger import Entry
+from tenfold.catalog.scope import Scope
+from tenfold.predictions import SEGMENT, Answered, Lost, records
+
+log = logging.getLogger(__name__)
+
+MOST_BYTES = 16 << 20
+"""Of a segment that are read at once."""
+SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("at", pa.timestamp("ms", tz="UTC")),
+        ("deployment", pa.string()),
+        ("role", pa.string()),
+        ("model", pa.string()),
+        ("sample", pa.string()),
+        ("route", pa.string()),
+        ("label", pa.string()),
+        ("score", pa.float32()),
+        ("latency_ms", pa.float32()),
+        ("busy_ms", pa.float32()),
+        ("generation", pa.int64()),
+        ("projection", pa.binary()),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    answers: int = 0
+    lost: int = 0
+    """Answers that were given and never recorded, by their writers' own count."""
+
+    def __add__(self, other: "Collected") -> "Collected":
+        return Collected(self.answers + other.answers, self.lost + other.lost)
+
+
+def collect(scope: Scope, folder: Path) -> Collected:
+    """Take in what was answered since; segments whose writer is gone are deleted when they are
+    done. One process at a time, see `Claims`."""
+    total = Collected()
+    for path in sorted(folder.glob(f"*{SEGMENT}")):
+        is_over = _is_over(path)  # before the last read: what comes later would be missed
+        while (some := _stretch(scope, folder, path)) is not None:
+            total += some
+        if is_over:
+            _put_away(path, answers.progress(scope, path.name.removesuffix(SEGMENT)))
+    return total
+
+
+def _put_away(path: Path, done: Progress) -> None:
+    """A segment whose writer is gone; what no reader understands of it is kept beside."""
+    rest = path.stat().st_size - done.collected_bytes
+    if rest <= 0:
+        path.unlink()
+        return
+    log.warning("%d bytes at the end of %s are no whole record; kept as .rest", rest, path)
+    path.rename(path.with_suffix(".rest"))
+
+
+def _stretch(scope: Scope, folder: Path, path: Path) -> Collected | None:
+    """Some more of a segment; None: there is no more for now."""
+    name = path.name.removesuffix(SEGMENT)
+    before = answers.progress(scope, name)
+    with path.open("rb") as file:
+        file.seek(before.collected_bytes)
+        data = file.read(MOST_BYTES)
+    found = list(records(data))
+    if not found:
+        return None
+    answered = [(r.what, r.projection) for r in found if isinstance(r.what, Answered)]
+    lost = sum(r.what.answers for r in found if isinstance(r.what, Lost))
+    begin, end = before.collected_bytes, before.collected_bytes + found[-1].end
+    if answered:
+        parquet = folder / "parquet" / f"{name}-{begin:012d}.parquet"
+        parquet.parent.mkdir(exist_ok=True)
+        _write(parquet, answered)
+    heads = answers.heads(scope, {one.model for one, _ in answered})
+    entries = _entries(name, begin, [one for one, _ in answered], heads)
+    after = Progress(name, end, before.answers + len(answered), before.lost + lost)
+    with scope.write() as connection:
+        answers.advance(connection, scope, before, after)
+        ledger.add(connection, scope, entries)
+    return Collected(len(answered), lost)
+
+
+def _entries(
+    segment: str, begin: int, answered: Sequence[Answered], heads: Mapping[str, HeadRef]
+) -> list[Entry]:
+    """What each model used."""
+    by_model: dict[str, list[Answered]] = defaultdict(list)
+    for one in answered:
+        by_model[one.model].append(one)
+    found: list[Entry] = []
+    for model, some in sorted(by_model.items()):
+        about = heads.get(model)
+        found.append(
+            Entry(
+                run=segment.rpartition("-")[0],
+                kind="serve",
+                subject=f"{segment}@{begin}/{model[:16]}",
+                dataset=about.dataset if about else "",
+                task=about.task if about else "",
+                fleet=about.fleet if about else "",
+                sector=about.sector if about else "",
+                at=max(one.when for one in some),
+                cpu_s=sum(one.busy_ms for one in some) / 1e3,
+                wall_s=sum(one.latency_ms for one in some) / 1e3,
+                images=len(some),
+            )
+        )
+    return found
+
+
+def _write(path: Path, answered: Iterable[tuple[Answered, bytes]]) -> None:
+    rows = [
+        {name: getattr(one, name) for name in SCHEMA.names if name not in ("at", "projection")}
+        | {"at": one.when, "projection": projection}
+        for one, projection in answered
+    ]
+    with writing(path) as file:
+        pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), file, compression="zstd")
+
+
+def _is_over(path: Path) -> bool:
+    """Whether nobody writes to a segment any more."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def read(folder: Path) -> Any:
+    """Everything that was collected, as a pyarrow table of `SCHEMA`."""
+    files = sorted((folder / "parquet").glob("*.parquet"))
+    if not files:
+        return SCHEMA.empty_table()
+    return pa.concat_tables([pq.read_table(file, schema=SCHEMA) for file in files])

@@ -1,0 +1,1 @@
+"""Serving: one trunk in memory, many heads behind one address."""

@@ -1,0 +1,149 @@
+"""The application that one serving process runs."""
+
+import asyncio
+import json
+import logging
+import os
+import re
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastapi import FastAPI, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from tenfold.catalog import keys
+from tenfold.errors import TenfoldError
+from tenfold.factory.stock import runtime_of
+from tenfold.predictions.log import Log
+from tenfold.runtime.shelf import Kept, Shelf
+from tenfold.serving import metrics
+from tenfold.serving.inference import Inference
+from tenfold.web import errors
+from tenfold.web.api import infer
+from tenfold.web.guard import Guard
+from tenfold.workspace import Workspace
+
+log = logging.getLogger("tenfold.serve")
+
+POLL_S = 1.0
+"""Between two looks at what is deployed and which keys are in force."""
+REQUEST_ID = "x-request-id"
+SAFE_ID = re.compile(r"[\w.:-]{1,128}")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Of one worker."""
+
+    heads_mb: int = 512
+    """Memory for heads."""
+    queue: int = 256
+    """Pictures that may wait."""
+    budget_ms: float = 5.0
+    """How long a picture may wait for company while another batch computes."""
+    body_mb: float = 32.0
+    body_s: float = 30.0
+    durable: bool = False
+
+
+def created(workspace: Workspace, run: str, limits: Limits, *, counts: str = "") -> FastAPI:
+    """The application over an opened workspace; `run` names what it writes in the ledger, and
+    `counts` the folder in which workers count together."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+        await asyncio.to_thread(_refresh, app)
+        await asyncio.to_thread(app.state.inference.warm)
+        polling = asyncio.create_task(_poll(app))
+        try:
+            yield
+        finally:
+            app.state.is_draining = True
+            polling.cancel()
+            with suppress(asyncio.CancelledError):
+                await polling
+            await app.state.inference.close()
+
+    app = FastAPI(title="Tenfold", version="2", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.state.workspace = workspace
+    app.state.inference = _inference(workspace, run, limits)
+    app.state.guard = Guard()
+    app.state.is_draining = False
+    app.state.counts = counts
+    app.state.body_bytes = int(limits.body_mb * 1e6)
+    app.state.body_s = limits.body_s
+    app.include_router(infer.router)
+    app.add_api_route("/metrics", _metrics, include_in_schema=False)
+    app.add_exception_handler(TenfoldError, errors.told)
+    app.add_exception_handler(HTTPException, _plain_error)
+    app.middleware("http")(_logged)
+    return app
+
+
+def _inference(workspace: Workspace, run: str, limits: Limits) -> Inference:
+    home = workspace.settings.home
+    shelf = Shelf(
+        workspace.blobs,
+        runtime_of(workspace),
+        home / "packs",
+        Kept(limits.heads_mb * 1_000_000),
+    )
+    answers = Log(answers_folder(workspace), f"{run}-{os.getpid()}", durable=limits.durable)
+    return Inference(workspace, shelf, answers, queue=limits.queue, budget_s=limits.budget_ms / 1e3)
+
+
+def answers_folder(workspace: Workspace) -> Path:
+    """Where what was answered is recorded on this machine."""
+    return workspace.settings.home / "answers" / workspace.settings.tenant
+
+
+async def _poll(app: FastAPI) -> None:
+    while True:
+        await asyncio.sleep(POLL_S)
+        try:
+            await asyncio.to_thread(_refresh, app)
+        except TenfoldError as error:  # the catalog is away: what is known goes on
+            log.warning("deployments could not be looked up: %s", error)
+
+
+def _refresh(app: FastAPI) -> None:
+    app.state.guard.learn(keys.in_force(app.state.workspace.scope))
+    app.state.inference.refresh()
+
+
+async def _metrics(request: Request) -> Response:
+    page = await asyncio.to_thread(metrics.page, request.app.state.counts)
+    return Response(page, media_type="text/plain; version=0.0.4")
+
+
+async def _plain_error(request: Request, error: Exception) -> JSONResponse:
+    """What the framework itself refuses, in the protocol's words."""
+    assert isinstance(error, HTTPException)
+    return JSONResponse({"error": str(error.detail)}, error.status_code, error.headers)
+
+
+async def _logged(
+    request: Request, call_next: Callable[[Request], Awaitable[Response]]
+) -> Response:
+    """Each request has an id, is counted, and is one line of the log."""
+    given = request.headers.get(REQUEST_ID, "")
+    request.state.id = given if SAFE_ID.fullmatch(given) else infer.new_id()
+    began = time.perf_counter()
+    response = await call_next(request)
+    response.headers[REQUEST_ID] = request.state.id
+    metrics.REQUESTS.labels(str(response.status_code)).inc()
+    if log.isEnabledFor(logging.INFO):
+        line = {
+            "event": "request",
+            "id": request.state.id,
+            "method": request.method,
+            "path": request.url.path[:300],
+            "status": response.status_code,
+            "ms": round((time.perf_counter() - began) * 1e3, 2),
+        }
+        log.info(json.dumps(line, ensure_ascii=False))
+    return response
