@@ -23,6 +23,8 @@ State = Literal["live", "retired"]
 CHUNK = 500
 NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)*")
 MOST_LETTERS = 200
+TAKEN = {"versions", "infer", "ready", "load", "unload"}
+"""Words of the serving protocol's paths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +125,10 @@ def stepped(now: Deployment | None, change: Change) -> Deployment:
 
 
 def _check_name(name: str) -> None:
-    if len(name) > MOST_LETTERS or not NAME.fullmatch(name) or "versions" in name.split("/"):
+    if len(name) > MOST_LETTERS or not NAME.fullmatch(name) or TAKEN & set(name.split("/")):
         raise SpecError(
             f"a deployment is named by letters, digits, `.`, `_` and `-`, in parts between `/`, "
-            f"none of them `versions`; got {name!r}.",
+            f"none of them {', '.join(sorted(TAKEN))}; got {name!r}.",
             hint="Such as station-7/cap.",
         )
 

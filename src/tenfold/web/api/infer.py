@@ -20,6 +20,7 @@ from tenfold.serving.protocol import HEADER_LENGTH, InferBody, Output
 from tenfold.web.guard import Guard, body_of
 
 router = APIRouter()
+# Of two routes of one function the lower one is tried first: the more particular stands below.
 BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -78,21 +79,21 @@ async def server() -> JSONResponse:
     )
 
 
-@router.get("/v2/models/{name:path}/versions/{number}/ready", tags=["metadata"], responses=PROBLEMS)
 @router.get("/v2/models/{name:path}/ready", tags=["metadata"], responses=PROBLEMS)
+@router.get("/v2/models/{name:path}/versions/{number}/ready", tags=["metadata"], responses=PROBLEMS)
 async def model_ready(request: Request, name: str, number: str = "") -> JSONResponse:
     """Its head is there and says what it said when it was made."""
     await asyncio.to_thread(_inference(request).head, name, number)
     return JSONResponse({"name": name, "ready": True})
 
 
+@router.post("/v2/models/{name:path}/infer", tags=["infer"], responses=PROBLEMS, openapi_extra=BODY)
 @router.post(
     "/v2/models/{name:path}/versions/{number}/infer",
     tags=["infer"],
     responses=PROBLEMS,
     openapi_extra=BODY,
 )
-@router.post("/v2/models/{name:path}/infer", tags=["infer"], responses=PROBLEMS, openapi_extra=BODY)
 async def infer(request: Request, name: str, number: str = "") -> Response:
     """What a deployment, or several joined by commas, says of the pictures."""
     _guard(request).admit(request)
@@ -128,8 +129,8 @@ async def infer(request: Request, name: str, number: str = "") -> Response:
     return Response(data, headers=headers, media_type="application/octet-stream")
 
 
-@router.get("/v2/models/{name:path}/versions/{number}", tags=["metadata"], responses=PROBLEMS)
 @router.get("/v2/models/{name:path}", tags=["metadata"], responses=PROBLEMS)
+@router.get("/v2/models/{name:path}/versions/{number}", tags=["metadata"], responses=PROBLEMS)
 async def model(request: Request, name: str, number: str = "") -> JSONResponse:
     """Versions, inputs and outputs of a deployment."""
     deployment, head = await asyncio.to_thread(_inference(request).head, name, number)
