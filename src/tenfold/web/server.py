@@ -239,6 +239,7 @@ def _work(
         format="%(message)s",
         stream=sys.stderr,
     )
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     try:
         with opened(home, threads=threads) as workspace:
@@ -248,7 +249,7 @@ def _work(
                 http=GuardedProtocol,
                 loop="uvloop",
                 lifespan="on",
-                log_level="warning",
+                log_level="error",  # what strangers send wrongly is counted, not logged
                 access_log=False,
                 server_header=False,
                 timeout_graceful_shutdown=int(DRAIN_S) - 5,
