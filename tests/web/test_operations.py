@@ -1,5 +1,6 @@
 """Who may ask, what is refused, and what happens when something is switched, killed or full."""
 
+import hashlib
 import os
 import random
 import shutil
@@ -20,6 +21,7 @@ from malformed import infer, picture, requests
 from serving_at import COMMAND, serving
 from tenfold.catalog import keys, models
 from tenfold.catalog.tables import entries
+from tenfold.predictions import pictures
 from tenfold.predictions.collector import read
 
 pytestmark = pytest.mark.xdist_group("line")  # one worker makes the line
@@ -307,3 +309,16 @@ def test_requests_from_the_open_document_are_answered_as_it_says(home):
 def test_a_good_request_is_good(home):
     with serving(home) as server:
         assert raw(server, infer(CAP, picture(random.Random(0))))[0] == 200
+
+
+def test_pictures_are_kept_only_where_it_is_said(home, data):
+    folder = home / "answers" / "local"
+    sample = hashlib.sha256(data).hexdigest()
+    with serving(home) as server:
+        assert server.post(f"/predict/{CAP}", data)[0] == 200
+        with tenfold.opened(home) as workspace:
+            kept = tenfold.keep_pictures(workspace, CAP, days=2, why="a new lamp")
+        server.wait_for(kept.generation)
+        assert pictures.find(folder, sample) is None
+        assert server.post(f"/predict/{CAP}", data)[0] == 200
+    assert pictures.find(folder, sample) == data

@@ -271,3 +271,10 @@ def _tiff_bytes(data: bytes, picture: ImageFile | None) -> int:
     sizes = tags.get(Base.StripByteCounts) or tags.get(Base.TileByteCounts) or (0,)
     ends = [a + b for a, b in zip(starts, sizes, strict=False)]
     return max(table + 2 + 12 * entries + 4, *ends)
+
+
+def as_png(pixels: UInt8[np.ndarray, "h w c"]) -> bytes:
+    """A file that `decode` reads as these pixels."""
+    out = BytesIO()
+    Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(out, "PNG")
+    return out.getvalue()

@@ -32,7 +32,7 @@ class Log:
         self.durable = durable
         self.lost = 0
         """Records that could not be written so far; sampled only."""
-        self._folder, self._name = folder, name
+        self.folder, self._name = folder, name
         self._queue: SimpleQueue[_Item | None] = SimpleQueue()
         self._told = 0
         self._number = 0
@@ -64,7 +64,7 @@ class Log:
 
     def _opened(self) -> FileIO:
         """A new segment, held by a lock while this process lives."""
-        path = self._folder / f"{self._name}-{self._number:04d}{SEGMENT}"
+        path = self.folder / f"{self._name}-{self._number:04d}{SEGMENT}"
         file = path.open("xb", buffering=0)
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if self.durable:
@@ -118,7 +118,7 @@ class Log:
         os.lseek(self._file.fileno(), self._end, os.SEEK_SET)
         problem = Unavailable(
             f"the answer could not be recorded ({error.strerror}), so it is not given.",
-            where=str(self._folder),
+            where=str(self.folder),
             hint="Make room on the disk; the log goes on by itself.",
         )
         for _, written in batch:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import numpy as np
 from jaxtyping import UInt8
@@ -14,8 +15,8 @@ from jaxtyping import UInt8
 from tenfold.catalog import deployments
 from tenfold.catalog.deployments import Deployment
 from tenfold.errors import TenfoldError
-from tenfold.formats.pixels import decode
-from tenfold.predictions import Answered, Projection, frame
+from tenfold.formats.pixels import as_png, decode
+from tenfold.predictions import Answered, Projection, frame, pictures
 from tenfold.predictions.log import Log
 from tenfold.runtime import UNFIT, Answer, LoadedHead
 from tenfold.runtime.panel import Ask, Panels, Told, ask
@@ -96,6 +97,8 @@ class _Case:
     arrived: float
     chosen: tuple[tuple[str, Chosen], ...]
     """By deployment; those that answer first, then shadows."""
+    keep_days: int
+    """How long its picture is kept."""
 
 
 class Inference:
@@ -109,6 +112,7 @@ class Inference:
         self._workspace = workspace
         self._shelf = shelf
         self._log = log_to
+        self._answers = log_to.folder
         self._projection = Projection()
         cores = workspace.settings.cores
         self._threads = ThreadPoolExecutor(max(2, cores), thread_name_prefix="decode")
@@ -183,6 +187,8 @@ class Inference:
             if choice.role != "shadow"
         )
         self._ask_behind(case, chosen, picture)
+        if case.keep_days:
+            self._threads.submit(self._keep, case, picture)
         return Replies(replies, case.generation, times)
 
     async def close(self) -> None:
@@ -200,7 +206,8 @@ class Inference:
         chosen = [(one.name, answering(routes, one, route, asked.version)) for one in found]
         shadows = [(one.name, shadow_of(routes, one)) for one in found if not asked.version]
         chosen += [(name, one) for name, one in shadows if one is not None]
-        return _Case(asked, sample, route, routes.generation, time.time(), tuple(chosen))
+        days = max(one.keep_days for one in found)
+        return _Case(asked, sample, route, routes.generation, time.time(), tuple(chosen), days)
 
     def _prepared(
         self, case: _Case, picture: Picture
@@ -229,6 +236,14 @@ class Inference:
         if isinstance(picture, bytes):
             return decode(picture, where=case.asked.id or "picture", max_pixels=self._limit)
         return picture
+
+    def _keep(self, case: _Case, picture: Picture) -> None:
+        today = datetime.now(UTC).date()
+        data = picture if isinstance(picture, bytes) else as_png(picture)
+        try:
+            pictures.keep(self._answers, case.sample, data, today=today, days=case.keep_days)
+        except TenfoldError as error:
+            log.error("a picture is not kept: %s", error)
 
     def _ask_behind(
         self, case: _Case, done: Sequence[tuple[str, Chosen]], picture: Picture

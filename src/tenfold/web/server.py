@@ -21,6 +21,7 @@ import uvicorn
 from tenfold.catalog import deployments, keys, ledger
 from tenfold.catalog.ledger import Run
 from tenfold.errors import Conflict, NotAllowed, TenfoldError, Unavailable
+from tenfold.predictions import pictures
 from tenfold.predictions.collector import collect
 from tenfold.serving.metrics import FOLDER, forget
 from tenfold.web.app import Limits, answers_folder, created
@@ -129,6 +130,7 @@ class Server:
             return
         try:
             collect(scope, answers_folder(self._workspace))
+            pictures.purge(answers_folder(self._workspace), today=scope.now().date())
         except TenfoldError as error:
             log.warning("what was answered is collected later: %s", error)
         finally:
