@@ -172,19 +172,40 @@ def evidence(
 
 
 def export(
-    model: Model,
-    out: Annotated[Path, typer.Option(help="File to write.")],
+    models: Annotated[
+        list[str], typer.Argument(help="A model by task name or id; several with `--edge`.")
+    ],
+    out: Annotated[Path | None, typer.Option(help="File to write.")] = None,
     onnx: Annotated[
         bool, typer.Option("--onnx", help="One ONNX file: preprocessing, trunk and head.")
     ] = False,
+    edge: Annotated[
+        Path | None,
+        typer.Option(help="Folder to write: a panel of heads on one trunk, and its runner."),
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Write a model as one `.tenfold` file, or as one ONNX file that needs no Tenfold."""
+    """Write a model as one `.tenfold` file, or one or several as files that need no Tenfold."""
+    from tenfold.factory.edge_export import export_edge
     from tenfold.factory.export import export_onnx, export_package
 
+    if (out is None) == (edge is None) or (edge and onnx):
+        raise SpecError(
+            "an export is one of `--out FILE`, `--out FILE --onnx` and `--edge FOLDER`.",
+            hint="Name one of them.",
+        )
+    if out and len(models) > 1:
+        raise SpecError(
+            f"one file holds one model, got {len(models)}.",
+            hint="Export one after another, or as a panel with `--edge FOLDER`.",
+        )
     with opened() as workspace, progress_bars() as progress:
-        run = export_onnx if onnx else export_package
-        written = run(workspace, model, out, progress=progress)
+        if out:
+            run = export_onnx if onnx else export_package
+            written = run(workspace, models[0], out, progress=progress)
+        else:
+            assert edge is not None
+            written = export_edge(workspace, models, edge, progress=progress)
     if json:
         emit(written)
     else:
