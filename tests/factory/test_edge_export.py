@@ -160,10 +160,8 @@ def test_pictures_that_cannot_be_read_are_rows_that_say_why(folder, tmp_path):
     assert set(rows[-1]["answers"]) == set(TASKS)
 
 
-def test_only_an_earlier_export_is_replaced(line, exported, tmp_path, monkeypatch):
-    out = tmp_path / "panel"
-    out.mkdir()
-    tenfold.export_edge(line, TASKS[:1], out)
+def test_only_an_earlier_export_is_replaced(line, exported, tmp_path):
+    out = shutil.copytree(exported[0], tmp_path / "panel")
     tenfold.export_edge(line, TASKS[1:], out)
     assert [h["task"] for h in json.loads((out / "panel.json").read_text())["heads"]] == TASKS[1:]
     (out / "notes.txt").write_text("mine")
@@ -256,6 +254,7 @@ def test_the_command_writes_one_kind_of_export(line, tmp_path, monkeypatch):
         return CliRunner().invoke(app, ["export", *words], env={"COLUMNS": "100"})
 
     monkeypatch.setenv("TENFOLD_HOME", str(line.settings.home))
+    (tmp_path / "panel").mkdir()  # an empty folder may be there
     done = run_cli(*TASKS, "--edge", str(tmp_path / "panel"), "--json")
     assert done.exit_code == 0, done.output
     assert "2 heads on efficientnet_lite2" in json.loads(done.stdout)["in_words"]
