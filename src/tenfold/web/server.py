@@ -35,8 +35,8 @@ COLLECT_S = 10.0
 DRAIN_S = 30.0
 START_S = 300.0
 BACKLOG = 2048
-HEADER_S = 10.0
-"""How long the head of a request may take."""
+IDLE_S = 75
+"""How long a connection may do nothing; clients keep theirs for about a minute."""
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -254,6 +254,7 @@ def _work(
                 log_level="error",  # what strangers send wrongly is counted, not logged
                 access_log=False,
                 server_header=False,
+                timeout_keep_alive=IDLE_S,
                 timeout_graceful_shutdown=int(DRAIN_S) - 5,
             )
             TellingServer(config, told).run(sockets=[listening])
