@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from threadpoolctl import threadpool_limits
 
 from tenfold.catalog import deployments, keys, ledger
 from tenfold.catalog.ledger import Run
@@ -244,7 +245,8 @@ def _work(
     logging.getLogger("python_multipart").setLevel(logging.ERROR)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     try:
-        with opened(home, threads=threads) as workspace:
+        # the trunk's streams use the cores: a product of matrices must not wait for all of them
+        with threadpool_limits(1, user_api="blas"), opened(home, threads=threads) as workspace:
             app = created(workspace, run, serving.limits, counts=counts)
             config = uvicorn.Config(
                 app,
