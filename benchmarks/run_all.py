@@ -18,6 +18,8 @@ SCRIPTS: dict[str, list[str]] = {
     "fleet": ["fleet.py", "--models", "34000"],
     "catalog": ["catalog.py"],
     "engines": ["engines.py"],
+    "serving": ["serving.py"],
+    "serving_faults": ["serving_faults.py"],
 }
 """Script and options, by the name of the result."""
 

@@ -299,6 +299,7 @@ def against_sessions(workspace: Workspace, scratch: Path) -> dict[str, Any]:
     heads = [shelf.head(ref) for ref in deployments.heads_of(workspace.scope, [m.id for m in mine])]
     heads = heads[:PANEL]
     panels = Panels(shelf.runtime)
+    ours_mb = _ours(workspace, mine, pictures[0])
     speeds: list[float] = []
     for _ in range(ROUNDS):
         began = time.perf_counter()
@@ -309,10 +310,49 @@ def against_sessions(workspace: Workspace, scratch: Path) -> dict[str, Any]:
     return {
         "sessions_mb": {str(n): round(one["mb"]) for n, one in sessions.items()},
         "sessions_per_second": {str(n): round(one["speed"], 2) for n, one in sessions.items()},
+        "heads_mb": round(ours_mb),
+        "memory_ratio": round(sessions[max(SESSIONS)]["mb"] / ours_mb, 1),
         "panel_heads": len(heads),
         "panel_per_second": round(panel, 1),
         "panel_ratio": round(panel / sessions[PANEL]["speed"], 1),
     }
+
+
+def _ours(workspace: Workspace, heads: Sequence[models.Model], picture: str) -> float:
+    """Memory of one trunk and so many heads, asked once, in a process of its own."""
+    ids = json.dumps([model.id for model in heads])
+    home = str(workspace.settings.home)
+    run = subprocess.run(
+        [sys.executable, "-c", HEADS_PROGRAM, home, ids, picture],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return json.loads(run.stdout.splitlines()[-1])
+
+
+HEADS_PROGRAM = """
+import json, sys
+import tenfold
+from tenfold.catalog import deployments
+from tenfold.factory.stock import runtime_of
+from tenfold.formats.pixels import decode
+from tenfold.runtime.panel import Panels, ask
+from tenfold.runtime.shelf import Kept, Shelf
+
+def private_kb():
+    lines = open("/proc/self/smaps_rollup").read().splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Private_"))
+with tenfold.opened(sys.argv[1]) as workspace:
+    refs = deployments.heads_of(workspace.scope, json.loads(sys.argv[2]))
+    pixels = decode(open(sys.argv[3], "rb").read(), where="picture")
+    before = private_kb()
+    folder = workspace.settings.home / "packs"
+    shelf = Shelf(workspace.blobs, runtime_of(workspace), folder, Kept(10**8))
+    heads = [shelf.head(ref) for ref in refs]
+    Panels(shelf.runtime).answer([ask(heads, pixels)], lambda *_: None)
+    print((private_kb() - before) / 1024)
+"""
 
 
 def _sessions(file: Path, count: int, pictures: Sequence[str]) -> dict[str, float]:

@@ -58,8 +58,14 @@ FLEET: list[Row] = [
     ("models", "models", "{:,}"),
     ("different questions; the others are variants of them", "questions", "{:,}"),
     ("seconds, features cached", "total_seconds", "{:,.0f}"),
-    ("linear heads a second, from the command's start to its end", "linear_per_second", "{:.1f}"),
+    (
+        "linear heads a second: fit, calibrate, judge, package, register",
+        "linear_per_second",
+        "{:.1f}",
+    ),
+    ("the same, from the command's start to its end", "linear_whole_per_second", "{:.1f}"),
     ("anomaly heads with patch maps a second", "anomaly_per_second", "{:.1f}"),
+    ("the same, from the command's start to its end", "anomaly_whole_per_second", "{:.1f}"),
     ("peak memory of all processes, MB", "peak_rss_mb", "{:,.0f}"),
     ("time of the last 1,000 over that of the first", "last_1000_over_first_1000", "{:.2f}"),
     ("bytes a linear model, everything counted", "bytes_per_linear", "{:,.0f}"),
@@ -79,6 +85,30 @@ ENGINES: list[Row] = [
     ("seconds a model that Ray takes longer, its start included", "overhead_per_model", "{:.3f}"),
     ("times faster with two cores", "scaling.local", "{:.2f}"),
     ("times faster with two cores, Ray", "scaling.ray", "{:.2f}"),
+]
+SERVING: list[Row] = [
+    ("deployed heads, 5 % of them anomaly heads", "models", "{:,}"),
+    ("private memory of the server, MB", "anon_mb", "{:,.0f}"),
+    ("seconds until it is ready", "ready_seconds", "{:.1f}"),
+    ("95th percentile of latency against one model alone", "p95_ratio", "{:.2f}"),
+    ("answers a second against one model alone", "throughput_ratio", "{:.2f}"),
+    ("pictures a second over HTTP against the bare trunk", "saturation_ratio", "{:.2f}"),
+    ("share of an answer outside decode, trunk and head, idle", "overhead_idle", "{:.2f}"),
+    ("the same and outside the queue, under load", "overhead_load", "{:.2f}"),
+    ("memory of 100 whole networks against ours with 100 heads", "memory_ratio", "{:.1f}"),
+    ("pictures a second of a panel of 20 heads against 20 networks", "panel_ratio", "{:.1f}"),
+]
+FAULTS: list[Row] = [
+    ("malformed requests", "malformed", "{:,}"),
+    ("of them not answered by a 4xx with its reason", "not_refused", "{:,}"),
+    ("crashes", "crashes", "{:,}"),
+    ("private memory after against before", "memory_ratio", "{:.3f}"),
+    ("kill -9 under load, durable", "kills", "{:,}"),
+    ("answers given", "answers", "{:,}"),
+    ("lost", "lost", "{:,}"),
+    ("recorded twice", "doubled", "{:,}"),
+    ("wrong", "wrong", "{:,}"),
+    ("difference between ledger and record", "booked_gap", "{:,}"),
 ]
 
 
@@ -153,6 +183,8 @@ TABLES = {
     "fleet_1000": rows(FLEET),
     "engines": rows(ENGINES),
     "catalog": catalog,
+    "serving": rows(SERVING),
+    "serving_faults": rows(FAULTS),
     "elpv": rows(ELPV),
     "anomaly": rows(ANOMALY),
     "sets": sets,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from tenfold.no_telemetry import refuse_telemetry
 
 if TYPE_CHECKING:
+    from tenfold.backup import back_up, restore
     from tenfold.factory.describe import describe as show
     from tenfold.factory.doctor import examine as doctor
     from tenfold.factory.edge_export import export_edge
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 refuse_telemetry()  # before any part of Tenfold can import a runtime
 
 VERBS = {
+    "back_up": "tenfold.backup:back_up",
+    "restore": "tenfold.backup:restore",
     "show": "tenfold.factory.describe:describe",
     "doctor": "tenfold.factory.doctor:examine",
     "evidence": "tenfold.factory.export:evidence_of",
@@ -80,6 +83,7 @@ VERBS = {
 
 __all__ = [
     "Workspace",
+    "back_up",
     "canary",
     "deploy",
     "deploy_fleet",
@@ -103,6 +107,7 @@ __all__ = [
     "promote",
     "report",
     "reproduce",
+    "restore",
     "retire",
     "rollback",
     "shadow",

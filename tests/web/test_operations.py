@@ -21,6 +21,7 @@ from malformed import infer, picture, requests
 from serving_at import COMMAND, serving
 from tenfold.catalog import keys, models
 from tenfold.catalog.tables import entries
+from tenfold.errors import Conflict
 from tenfold.predictions import pictures
 from tenfold.predictions.collector import read
 
@@ -284,7 +285,7 @@ def test_a_full_disk_means_503_and_then_goes_on(home, data):
         subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def test_requests_from_the_open_document_are_answered_as_it_says(home):
+def test_requests_from_the_open_document_are_answered_as_it_says(home, tmp_path):
     with serving(home) as server:
         done = subprocess.run(
             [
@@ -299,6 +300,7 @@ def test_requests_from_the_open_document_are_answered_as_it_says(home):
                 "--checks=not_a_server_error,response_schema_conformance,status_code_conformance",
                 "--no-color",
             ],
+            cwd=tmp_path,
             capture_output=True,
             text=True,
             check=False,
@@ -322,3 +324,12 @@ def test_pictures_are_kept_only_where_it_is_said(home, data):
         assert pictures.find(folder, sample) is None
         assert server.post(f"/predict/{CAP}", data)[0] == 200
     assert pictures.find(folder, sample) == data
+
+
+def test_a_model_at_work_is_not_forgotten(home):
+    with tenfold.opened(home) as workspace:
+        hanging = tenfold.what_hangs_on(workspace, "classify-cells")
+        with pytest.raises(Conflict, match=CAP):
+            tenfold.forget(workspace, hanging)
+        tenfold.retire(workspace, CAP)
+        tenfold.forget(workspace, hanging)

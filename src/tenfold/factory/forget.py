@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from tenfold.catalog import datasets, models
-from tenfold.errors import NotFound
+from tenfold.catalog import datasets, deployments, models
+from tenfold.errors import Conflict, NotFound
 from tenfold.workspace import Workspace
 
 
@@ -58,8 +58,19 @@ def what_hangs_on(workspace: Workspace, name: str) -> Hanging:
 
 
 def forget(workspace: Workspace, hanging: Hanging) -> None:
-    """Remove it. Rows go first, then bytes: a crash between leaves nothing that can be seen."""
+    """Remove it. Rows go first, then bytes: a crash between leaves nothing that can be seen.
+
+    Raises:
+        Conflict: one of its models is at work, or could be rolled back to.
+    """
     scope = workspace.scope
+    used = deployments.using(scope, hanging.models)
+    if used:
+        raise Conflict(
+            f"{', '.join(used[:3])}{' and others' if used[3:] else ''} would lose its model.",
+            where=hanging.name,
+            hint="`tenfold retire NAME` first, or deploy another model there twice.",
+        )
     for digest in models.drop(scope, hanging.models):
         workspace.blobs.delete(digest)
     if hanging.dataset:
