@@ -28,7 +28,8 @@ class Serving:
         return self.url.removeprefix("http://")
 
     def get(self, path: str, **headers: str) -> tuple[int, Any]:
-        return self.ask(urllib.request.Request(self.url + path, headers=headers))
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.ask(urllib.request.Request(self.url + path, headers=named))
 
     def post(self, path: str, body: bytes, **headers: str) -> tuple[int, Any]:
         kinds = {"Content-Type": "application/octet-stream"}

@@ -108,6 +108,8 @@ def test_with_a_key_nobody_is_served_without_one(home, data):
         assert server.post(path, data, Authorization=f"Bearer {secret}")[0] == 200
         assert server.post(path, data, X_API_Key=secret)[0] == 200
         assert server.get("/v2/health/ready")[0] == 200
+        assert server.get(f"/v2/models/{CAP}")[0] == 401
+        assert server.get(f"/v2/models/{CAP}", X_API_Key=secret)[0] == 200
         often = [server.post(path, data, X_API_Key=slow)[0] for _ in range(4)]
         assert often == [200, 200, 429, 429]
         with tenfold.opened(home) as workspace:
@@ -333,3 +335,19 @@ def test_a_model_at_work_is_not_forgotten(home):
             tenfold.forget(workspace, hanging)
         tenfold.retire(workspace, CAP)
         tenfold.forget(workspace, hanging)
+
+
+def test_when_too_many_wait_it_says_when_to_come_back(home, data):
+    with serving(home, "--queue", "1") as server:
+        host, _, port = server.address.partition(":")
+        kinds = ["Host: x", f"Content-Length: {len(data)}", "", ""]
+        request = "\r\n".join([f"POST /predict/{CAP} HTTP/1.1", *kinds]).encode() + data
+        several = [socket.create_connection((host, int(port)), timeout=60) for _ in range(40)]
+        for one in several:
+            one.sendall(request)
+        heads = [one.recv(4096).decode() for one in several]
+        for one in several:
+            one.close()
+    seen = Counter(int(head.split()[1]) for head in heads)
+    assert seen.keys() == {200, 429}
+    assert all("retry-after: 1" in head.lower() for head in heads if " 429 " in head)

@@ -100,18 +100,21 @@ def show(
     json: Json = False,
 ) -> None:
     """List what is deployed, or show one deployment and every change of it."""
-    from tenfold.catalog import deployments
+    from tenfold.catalog import answers, deployments
 
     with opened() as workspace:
         scope = workspace.scope
         found = [deployments.get(scope, name)] if name else deployments.changed(scope)
         history = deployments.history(scope, name) if name else []
+        total = answers.totals(scope)
     if json:
-        emit({"deployments": found, "history": history})
+        emit({"deployments": found, "history": history, "answers": total})
         return
     stdout.print(_table([one for one in found if name or one.state == "live"]))
     if history:
         stdout.print(_history(history))
+    lost = f"; [yellow]{total.lost:,} were given and not recorded[/]" if total.lost else ""
+    stdout.print(f"[dim]{total.answers:,} answers are collected{lost}.[/]")
 
 
 def _tell(done: Deployment, *, json: bool) -> None:

@@ -60,6 +60,10 @@ class Kept(Generic[T]):
             while self.bytes > self.limit_bytes and len(self._values) > 1:
                 self.bytes -= self._values.popitem(last=False)[1][1]
 
+    def drop(self, name: str) -> None:
+        with self._lock:
+            self.bytes -= self._values.pop(name, (None, 0))[1]
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shelf:

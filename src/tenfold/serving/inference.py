@@ -113,6 +113,7 @@ class Inference:
         self._shelf = shelf
         self._log = log_to
         self._answers = log_to.folder
+        self._lost = 0
         self._projection = Projection()
         cores = workspace.settings.cores
         self._threads = ThreadPoolExecutor(max(2, cores), thread_name_prefix="decode")
@@ -140,6 +141,8 @@ class Inference:
         metrics.HEADS.set(len(self._shelf.heads))
         metrics.HEAD_BYTES.set(self._shelf.heads.bytes)
         metrics.WAITING.set(len(self._batcher))
+        metrics.LOST.inc(self._log.lost - self._lost)
+        self._lost = self._log.lost
 
     def warm(self) -> None:
         """Make ready: a head of each kind is proven, and with it the trunk that it reads."""
@@ -162,6 +165,15 @@ class Inference:
         deployment = routes.deployment(name)
         chosen = answering(routes, deployment, "", version or deployment.live)
         return deployment, self._shelf.head(chosen.head)
+
+    def let_go(self, name: str) -> None:
+        """Let a deployment's heads leave memory.
+
+        Raises:
+            NotFound: there is no such deployment.
+        """
+        for model in self.routes.deployment(name).models:
+            self._shelf.heads.drop(model)
 
     async def answer(self, asked: Asked, picture: Picture) -> Replies:
         """What every deployment that is asked says of the picture.

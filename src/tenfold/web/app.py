@@ -78,6 +78,7 @@ def created(workspace: Workspace, run: str, limits: Limits, *, counts: str = "")
     app.state.counts = counts
     app.state.body_bytes = int(limits.body_mb * 1e6)
     app.state.body_s = limits.body_s
+    app.include_router(infer.health)
     app.include_router(infer.router)
     app.add_api_route("/metrics", _metrics, include_in_schema=False)
     app.add_exception_handler(TenfoldError, errors.told)

@@ -9,17 +9,25 @@ from importlib.metadata import version
 from typing import Any
 
 import numpy as np
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from starlette.responses import JSONResponse, Response
 
-from tenfold.errors import DataError, TenfoldError, Unsupported
+from tenfold.errors import DataError, TenfoldError
 from tenfold.runtime import LoadedHead
 from tenfold.serving import protocol
 from tenfold.serving.inference import Asked, Inference, Replies, Reply, Times
 from tenfold.serving.protocol import HEADER_LENGTH, InferBody, Output
 from tenfold.web.guard import Guard, body_of
 
-router = APIRouter()
+
+async def admitted(request: Request) -> None:
+    """Nobody without a key, where there are keys."""
+    _guard(request).admit(request)
+
+
+health = APIRouter()
+"""Open to everybody: what watches a server has no key."""
+router = APIRouter(dependencies=[Depends(admitted)])
 # Of two routes of one function the lower one is tried first: the more particular stands below.
 BODY: dict[str, Any] = {
     "requestBody": {
@@ -55,13 +63,13 @@ MOST_NAMES = 100
 """Deployments of one panel."""
 
 
-@router.get("/v2/health/live", tags=["health"])
+@health.get("/v2/health/live", tags=["health"])
 async def live() -> JSONResponse:
     """The process answers."""
     return JSONResponse({"live": True})
 
 
-@router.get("/v2/health/ready", tags=["health"], responses={503: PROBLEMS[503] | {}})
+@health.get("/v2/health/ready", tags=["health"], responses={503: PROBLEMS[503] | {}})
 async def ready(request: Request) -> JSONResponse:
     """Trunks are compiled and proven, and deployments are known."""
     is_ready = _inference(request).is_ready and not request.app.state.is_draining
@@ -96,7 +104,6 @@ async def model_ready(request: Request, name: str, number: str = "") -> JSONResp
 )
 async def infer(request: Request, name: str, number: str = "") -> Response:
     """What a deployment, or several joined by commas, says of the pictures."""
-    _guard(request).admit(request)
     body = await _body(request)
     asked = protocol.read_request(body, header_length=request.headers.get(HEADER_LENGTH))
     deadline = time.monotonic() + asked.timeout_s if asked.timeout_s else float("inf")
@@ -157,7 +164,6 @@ async def model(request: Request, name: str, number: str = "") -> JSONResponse:
 @router.post("/v2/repository/index", tags=["repository"], responses=PROBLEMS)
 async def index(request: Request) -> JSONResponse:
     """Every deployment and its versions."""
-    _guard(request).admit(request)
     routes = _inference(request).routes
     return JSONResponse(
         [
@@ -171,20 +177,16 @@ async def index(request: Request) -> JSONResponse:
 @router.post("/v2/repository/models/{name:path}/load", tags=["repository"], responses=PROBLEMS)
 async def load(request: Request, name: str) -> JSONResponse:
     """Bring a deployment's head into memory; it would come by itself when it is asked."""
-    _guard(request).admit(request)
     await asyncio.to_thread(_inference(request).head, name)
     return JSONResponse({})
 
 
 @router.post("/v2/repository/models/{name:path}/unload", tags=["repository"], responses=PROBLEMS)
 async def unload(request: Request, name: str) -> JSONResponse:
-    """Refused: what is deployed is changed in the catalog, with who and why."""
-    _guard(request).admit(request)
-    _inference(request).routes.deployment(name)
-    raise Unsupported(
-        "a deployment is not unloaded over this protocol; heads leave memory by themselves.",
-        hint=f"`tenfold retire {name}` takes it out of service.",
-    )
+    """Let a deployment's heads leave memory; they come back when they are asked. What is deployed
+    is changed in the catalog alone, with who and why."""
+    _inference(request).let_go(name)
+    return JSONResponse({})
 
 
 @router.post(
@@ -209,7 +211,6 @@ async def unload(request: Request, name: str) -> JSONResponse:
 )
 async def predict(request: Request, name: str, route_key: str = "") -> JSONResponse:
     """Upload one picture (a form's `file`, or the body itself): for curl and people."""
-    _guard(request).admit(request)
     data = await _uploaded(request)
     asked = Asked(request.state.id, _names(name), route_key)
     replies = await _inference(request).answer(asked, data)
