@@ -13,6 +13,7 @@ from tenfold.metrics.bounds import upper_bound
 from tenfold.metrics.sequences import CELLS, STAKES, ConfidenceSequence
 
 ALPHA = 0.05
+STREAMS_EACH = 120
 differences = st.lists(st.sampled_from([-1.0, 0.0, 0.0, 0.0, 0.35, 1.0]), min_size=1, max_size=60)
 any_differences = st.lists(st.floats(-1, 1), min_size=1, max_size=30)
 
@@ -53,7 +54,7 @@ def test_each_bound_is_ever_missed_no_more_often_than_alpha(name):
     """The last of the running bounds is the tightest of all, so it tells of all times."""
     mean, length, draw = STREAMS[name]
     rng = np.random.default_rng(20_24)
-    ends = [nothing().fold(draw(rng, length)) for _ in range(200)]
+    ends = [nothing().fold(draw(rng, length)) for _ in range(STREAMS_EACH)]
     allowed = binom.ppf(0.999, len(ends), ALPHA)
     assert sum(end.upper < mean for end in ends) <= allowed
     assert sum(end.lower > mean for end in ends) <= allowed
@@ -62,7 +63,7 @@ def test_each_bound_is_ever_missed_no_more_often_than_alpha(name):
 @pytest.mark.parametrize("rate", [0.01, 0.2, 0.97])
 def test_a_rate_leaves_its_two_bounds_no_more_often_than_alpha(rate):
     rng = np.random.default_rng(7)
-    streams = (rng.random((200, 200)) < rate).astype(np.float64)
+    streams = (rng.random((STREAMS_EACH, 200)) < rate).astype(np.float64)
     ends = [ConfidenceSequence.of_rate(alpha=ALPHA).fold(stream) for stream in streams]
     misses = sum(not end.lower <= rate <= end.upper for end in ends)
     assert misses <= binom.ppf(0.999, len(ends), ALPHA)

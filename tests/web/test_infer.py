@@ -18,7 +18,7 @@ from serving_at import serving
 from tenfold.formats.pixels import decode
 from tenfold.predictions.collector import read
 
-pytestmark = pytest.mark.xdist_group("line")  # one worker makes the line
+pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("line")]  # one worker makes the line
 
 CAP, ODD = "station-7/cap", "station-7/odd"
 

@@ -25,7 +25,7 @@ from tenfold.errors import Conflict
 from tenfold.predictions import pictures
 from tenfold.predictions.collector import read
 
-pytestmark = pytest.mark.xdist_group("line")  # one worker makes the line
+pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("line")]  # one worker makes the line
 
 CAP = "station-7/cap"
 
