@@ -1,0 +1,1 @@
+"""From deployed models back to better ones: roll out, watch, review, retrain."""
