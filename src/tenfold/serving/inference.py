@@ -22,7 +22,7 @@ from tenfold.runtime import UNFIT, Answer, LoadedHead
 from tenfold.runtime.panel import Ask, Panels, Told, ask
 from tenfold.runtime.shelf import Shelf
 from tenfold.serving import metrics
-from tenfold.serving.batching import Batcher
+from tenfold.serving.batching import Batcher, Overloaded
 from tenfold.serving.protocol import Picture
 from tenfold.serving.routing import Chosen, Routes, answering, shadow_of
 from tenfold.workspace import Workspace
@@ -114,6 +114,9 @@ class Inference:
         self._log = log_to
         self._answers = log_to.folder
         self._lost = 0
+        self._inside = 0
+        self._most = queue + DEPTH * 4 * shelf.runtime.streams
+        """Pictures that are decoded, wait or are computed."""
         self._projection = Projection()
         cores = workspace.settings.cores
         self._threads = ThreadPoolExecutor(max(2, cores), thread_name_prefix="decode")
@@ -184,6 +187,18 @@ class Inference:
             Overloaded, Expired: see `Batcher.ask`.
             Unavailable: the log is durable and cannot be written.
         """
+        if self._inside >= self._most:
+            raise Overloaded(
+                f"{self._inside} pictures are being looked at already.",
+                hint="Try again later, or serve with more workers.",
+            )
+        self._inside += 1
+        try:
+            return await self._answered(asked, picture)
+        finally:
+            self._inside -= 1
+
+    async def _answered(self, asked: Asked, picture: Picture) -> Replies:
         loop = asyncio.get_running_loop()
         case = self._case(asked, picture)
         began = time.perf_counter()

@@ -32,6 +32,8 @@ class Routes:
             if one.state == "live":
                 deployments[one.name] = one
         known = {**self.heads, **{head.model: head for head in heads}}
+        used = {model for one in deployments.values() for model in one.models}
+        known = {model: head for model, head in known.items() if model in used}
         return Routes(generation, MappingProxyType(deployments), MappingProxyType(known))
 
     def deployment(self, name: str) -> Deployment:

@@ -26,7 +26,7 @@ from tenfold.serving import metrics
 from tenfold.serving.inference import Inference
 from tenfold.web import errors
 from tenfold.web.api import infer
-from tenfold.web.guard import Guard
+from tenfold.web.guard import Guard, Intake
 from tenfold.workspace import Workspace
 
 log = logging.getLogger("tenfold.serve")
@@ -76,8 +76,7 @@ def created(workspace: Workspace, run: str, limits: Limits, *, counts: str = "")
     app.state.guard = Guard()
     app.state.is_draining = False
     app.state.counts = counts
-    app.state.body_bytes = int(limits.body_mb * 1e6)
-    app.state.body_s = limits.body_s
+    app.state.intake = Intake(limit_bytes=int(limits.body_mb * 1e6), timeout_s=limits.body_s)
     app.include_router(infer.health)
     app.include_router(infer.router)
     app.add_api_route("/metrics", _metrics, include_in_schema=False)

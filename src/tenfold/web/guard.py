@@ -2,15 +2,19 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import asynccontextmanager
 from types import MappingProxyType
 
 from starlette.requests import Request
 
 from tenfold.catalog.keys import Key, digest_of
+from tenfold.serving.batching import Overloaded
 from tenfold.web.errors import TooLarge, TooOften, TooSlow, WhoAreYou
 
 MINUTE_S = 60.0
+BODIES = 16
+"""So many of the largest may be in memory at once."""
 
 
 class Guard:
@@ -58,38 +62,58 @@ class Guard:
         self._left[key.digest] = (left - 1, now)
 
 
-async def body_of(request: Request, *, limit_bytes: int, timeout_s: float) -> bytes:
-    """The whole body.
+class Intake:
+    """Bodies of one process: each is bounded, and all that are in memory at once together."""
 
-    Raises:
-        TooLarge: it is, or says it is, larger than `limit_bytes`.
-        TooSlow: it took longer than `timeout_s`.
-    """
-    said = request.headers.get("content-length", "0")
-    if said.isdigit() and int(said) > limit_bytes:
-        raise _too_large(limit_bytes)
-    encoding = request.headers.get("content-encoding", "identity")
-    if encoding != "identity":
-        raise TooLarge(
-            f"a body in {encoding[:20]!r} may grow beyond every limit.",
-            hint="Send it without Content-Encoding; pictures are compressed already.",
+    def __init__(self, *, limit_bytes: int, timeout_s: float) -> None:
+        self._limit_bytes = limit_bytes
+        self._timeout_s = timeout_s
+        self._inside_bytes = 0
+
+    @asynccontextmanager
+    async def body(self, request: Request) -> AsyncGenerator[bytes]:
+        """The whole body; it counts until the block ends.
+
+        Raises:
+            TooLarge: it is, or says it is, larger than the limit, or packed.
+            TooSlow: it took too long.
+            Overloaded: too many bytes are in memory already.
+        """
+        self._check_head(request)
+        parts: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                async for part in request.stream():
+                    size += len(part)
+                    self._inside_bytes += len(part)
+                    self._check(size)
+                    parts.append(part)
+            yield b"".join(parts)
+        except TimeoutError as error:
+            raise TooSlow(f"the body did not come within {self._timeout_s:.0f} s.") from error
+        finally:
+            self._inside_bytes -= size
+
+    def _check_head(self, request: Request) -> None:
+        said = request.headers.get("content-length", "0")
+        if said.isdigit() and int(said) > self._limit_bytes:
+            raise self._too_large()
+        encoding = request.headers.get("content-encoding", "identity")
+        if encoding != "identity":
+            raise TooLarge(
+                f"a body in {encoding[:20]!r} may grow beyond every limit.",
+                hint="Send it without Content-Encoding; pictures are compressed already.",
+            )
+
+    def _check(self, size: int) -> None:
+        if size > self._limit_bytes:
+            raise self._too_large()
+        if self._inside_bytes > BODIES * self._limit_bytes:
+            raise Overloaded("too many requests are in memory.", hint="Try again later.")
+
+    def _too_large(self) -> TooLarge:
+        return TooLarge(
+            f"the body is larger than {self._limit_bytes:,} bytes.",
+            hint="Send fewer or smaller pictures, or serve with a larger --body-mb.",
         )
-    parts: list[bytes] = []
-    size = 0
-    try:
-        async with asyncio.timeout(timeout_s):
-            async for part in request.stream():
-                size += len(part)
-                if size > limit_bytes:
-                    raise _too_large(limit_bytes)
-                parts.append(part)
-    except TimeoutError as error:
-        raise TooSlow(f"the body did not come within {timeout_s:.0f} s.") from error
-    return b"".join(parts)
-
-
-def _too_large(limit_bytes: int) -> TooLarge:
-    return TooLarge(
-        f"the body is larger than {limit_bytes:,} bytes.",
-        hint="Send fewer or smaller pictures, or serve with a larger --body-mb.",
-    )

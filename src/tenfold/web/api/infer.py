@@ -17,7 +17,7 @@ from tenfold.runtime import LoadedHead
 from tenfold.serving import protocol
 from tenfold.serving.inference import Asked, Inference, Replies, Reply, Times
 from tenfold.serving.protocol import HEADER_LENGTH, InferBody, Output
-from tenfold.web.guard import Guard, body_of
+from tenfold.web.guard import Guard, Intake
 
 
 async def admitted(request: Request) -> None:
@@ -104,21 +104,12 @@ async def model_ready(request: Request, name: str, number: str = "") -> JSONResp
 )
 async def infer(request: Request, name: str, number: str = "") -> Response:
     """What a deployment, or several joined by commas, says of the pictures."""
-    body = await _body(request)
-    asked = protocol.read_request(body, header_length=request.headers.get(HEADER_LENGTH))
-    deadline = time.monotonic() + asked.timeout_s if asked.timeout_s else float("inf")
-    request_id = asked.id or request.state.id
-    names = _names(name)
-    replies = await _all(
-        _inference(request),
-        [
-            (
-                Asked(request_id, names, asked.route_key, number, deadline),
-                picture,
-            )
-            for picture in asked.pictures
-        ],
-    )
+    async with _intake(request).body(request) as body:
+        asked = protocol.read_request(body, header_length=request.headers.get(HEADER_LENGTH))
+        deadline = time.monotonic() + asked.timeout_s if asked.timeout_s else float("inf")
+        request_id, names = asked.id or request.state.id, _names(name)
+        about = Asked(request_id, names, asked.route_key, number, deadline)
+        replies = await _all(_inference(request), [(about, one) for one in asked.pictures])
     outputs = [
         output for place in range(len(names)) for output in _outputs(replies, place, asked.outputs)
     ]
@@ -211,9 +202,9 @@ async def unload(request: Request, name: str) -> JSONResponse:
 )
 async def predict(request: Request, name: str, route_key: str = "") -> JSONResponse:
     """Upload one picture (a form's `file`, or the body itself): for curl and people."""
-    data = await _uploaded(request)
     asked = Asked(request.state.id, _names(name), route_key)
-    replies = await _inference(request).answer(asked, data)
+    async with _intake(request).body(request) as body:
+        replies = await _inference(request).answer(asked, await _uploaded(request, body))
     told = [_in_words(one) for one in replies.all]
     body = {"id": request.state.id, "generation": replies.generation}
     body |= told[0] if len(told) == 1 else {"answers": told}
@@ -228,9 +219,8 @@ def _guard(request: Request) -> Guard:
     return request.app.state.guard
 
 
-async def _body(request: Request) -> bytes:
-    state = request.app.state
-    return await body_of(request, limit_bytes=state.body_bytes, timeout_s=state.body_s)
+def _intake(request: Request) -> Intake:
+    return request.app.state.intake
 
 
 def _names(name: str) -> tuple[str, ...]:
@@ -258,8 +248,7 @@ async def _all(
         raise
 
 
-async def _uploaded(request: Request) -> bytes:
-    body = await _body(request)
+async def _uploaded(request: Request, body: bytes) -> bytes:
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         return body
 
