@@ -11,6 +11,7 @@ from tenfold.cli.output import Json, emit, stdout
 from tenfold.errors import SpecError
 from tenfold.workspace import opened
 
+MOST_SHOWN = 50
 Name = Annotated[str, typer.Argument(help="A deployment, such as station-7/cap.")]
 Why = Annotated[str, typer.Option(help="Why, for the history.")]
 
@@ -110,7 +111,13 @@ def show(
     if json:
         emit({"deployments": found, "history": history, "answers": total})
         return
-    stdout.print(_table([one for one in found if name or one.state == "live"]))
+    shown = [one for one in found if name or one.state == "live"]
+    if shown:
+        stdout.print(_table(shown[:MOST_SHOWN]))
+    else:
+        stdout.print("Nothing is deployed yet: tenfold deploy NAME MODEL")
+    if len(shown) > MOST_SHOWN:
+        stdout.print(f"[dim]{len(shown) - MOST_SHOWN:,} more; --json has all.[/]")
     if history:
         stdout.print(_history(history))
     lost = f"; [yellow]{total.lost:,} were given and not recorded[/]" if total.lost else ""
