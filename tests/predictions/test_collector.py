@@ -5,7 +5,7 @@ from sqlalchemy import select
 
 from tenfold.catalog import Catalog, answers
 from tenfold.catalog.tables import entries
-from tenfold.predictions import SEGMENT, Answered, Lost, collector, frame
+from tenfold.predictions import HEAD_BYTES, SEGMENT, Answered, Lost, collector, frame
 from tenfold.predictions.collector import Collected, collect, read
 
 
@@ -41,8 +41,9 @@ def answered(number, model="a"):
 
 def segment(folder, name, *what, cut=0):
     data = b"".join(frame(one, bytes(256)) for one in what)
+    data = data[: len(data) - cut]
     path = folder / f"{name}{SEGMENT}"
-    path.write_bytes(data[: len(data) - cut])
+    path.write_bytes((HEAD_BYTES + len(data)).to_bytes(HEAD_BYTES, "little") + data)
     return path
 
 
@@ -63,13 +64,30 @@ def test_answers_become_rows_and_entries_once(scope, folder):
     assert rows[0]["at"].timestamp() == 1_700_000_000.25
     assert len(rows[0]["projection"]) == 256
     assert booked(scope) == [
-        ("run-7-0000@0/aaaaaaaaaaaaaaaa", 2, pytest.approx(0.016)),
-        ("run-7-0000@0/cccccccccccccccc", 1, pytest.approx(0.008)),
+        ("run-7-0000@8/aaaaaaaaaaaaaaaa", 2, pytest.approx(0.016)),
+        ("run-7-0000@8/cccccccccccccccc", 1, pytest.approx(0.008)),
     ]
     assert answers.totals(scope).lost == 5
     assert path.exists()  # its writer may go on
     assert collect(scope, folder) == Collected()
     assert not path.exists()
+
+
+def test_of_a_writer_that_lives_only_what_is_sure_is_read(scope, folder):
+    path = segment(folder, "run-7-0000", answered(0), answered(1))
+    with path.open("r+b") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        sure = HEAD_BYTES + len(frame(answered(0), bytes(256)))
+        held.write(sure.to_bytes(HEAD_BYTES, "little"))
+        held.flush()
+        assert collect(scope, folder) == Collected(1)
+    assert collect(scope, folder) == Collected(1)  # killed: what is whole counts
+
+
+def test_a_long_record_does_not_stop_the_collector(scope, folder, monkeypatch):
+    monkeypatch.setattr(collector, "MOST_BYTES", 100)
+    segment(folder, "run-7-0000", answered(0), answered(1))
+    assert collect(scope, folder) == Collected(2)
 
 
 def test_what_comes_later_is_added(scope, folder):

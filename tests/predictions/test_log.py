@@ -5,7 +5,8 @@ import sys
 import numpy as np
 import pytest
 
-from tenfold.predictions import SEGMENT, Answered, Lost, Projection, frame, records
+from tenfold.errors import Unavailable
+from tenfold.predictions import HEAD_BYTES, SEGMENT, Answered, Lost, Projection, frame, records
 from tenfold.predictions.log import Log
 
 
@@ -40,19 +41,45 @@ def test_a_durable_log_has_written_what_it_acknowledged(tmp_path):
     futures = [log.append(frame(answered(n))) for n in range(50)]
     for future in futures:
         future.result(10)
-    data = (tmp_path / f"run-1-0000{SEGMENT}").read_bytes()
+    data = (tmp_path / f"run-1-0000{SEGMENT}").read_bytes()[HEAD_BYTES:]
     assert [r.what.id for r in records(data)] == [f"r{n}" for n in range(50)]
     log.close()
 
 
-def test_a_sampled_log_counts_what_it_cannot_hold(tmp_path, monkeypatch):
-    monkeypatch.setattr("tenfold.predictions.log.MOST_WAITING", 0)
-    log = Log(tmp_path, "run-1", durable=False)
-    assert log.append(frame(answered(0))) is None
-    monkeypatch.setattr("tenfold.predictions.log.MOST_WAITING", 100)
-    log.append(frame(answered(1)))
+def test_who_goes_away_takes_nobody_along(tmp_path):
+    log = Log(tmp_path, "run-1", durable=True)
+    for number in range(200):
+        future = log.append(frame(answered(number)))
+        future.cancel()
+    log.append(frame(answered(200))).result(10)
+    log.close()
+
+
+def test_a_log_goes_on_after_a_write_that_failed(tmp_path, monkeypatch):
+    log = Log(tmp_path, "run-1", durable=True)
+    with monkeypatch.context() as patch:
+        patch.setattr("tenfold.predictions.log.os.fdatasync", broken)
+        with pytest.raises(Unavailable, match="could not be recorded"):
+            log.append(frame(answered(0))).result(10)
+    log.append(frame(answered(1))).result(10)
     log.close()
     data = (tmp_path / f"run-1-0000{SEGMENT}").read_bytes()
+    assert [r.what.id for r in records(data[HEAD_BYTES:])] == ["r1"]
+    assert int.from_bytes(data[:HEAD_BYTES], "little") == len(data)
+
+
+def broken(_):
+    raise OSError(28, "No space left on device")
+
+
+def test_a_sampled_log_counts_what_it_cannot_hold(tmp_path, monkeypatch):
+    monkeypatch.setattr("tenfold.predictions.log.MOST_WAITING_BYTES", 0)
+    log = Log(tmp_path, "run-1", durable=False)
+    assert log.append(frame(answered(0))) is None
+    monkeypatch.setattr("tenfold.predictions.log.MOST_WAITING_BYTES", 10_000)
+    log.append(frame(answered(1)))
+    log.close()
+    data = (tmp_path / f"run-1-0000{SEGMENT}").read_bytes()[HEAD_BYTES:]
     assert [r.what for r in records(data)] == [answered(1), Lost(1)]
     assert log.lost == 1
 
@@ -90,7 +117,7 @@ def test_on_a_full_disk_nothing_is_acknowledged_that_is_not_there(tmp_path):
         )
         assert done.returncode == 0, done.stderr
         written, refused = map(int, done.stdout.split())
-        data = (small / f"run-1-0000{SEGMENT}").read_bytes()
+        data = (small / f"run-1-0000{SEGMENT}").read_bytes()[HEAD_BYTES:]
         assert refused
         assert len(list(records(data))) == written
         assert list(records(data))[-1].end == len(data)

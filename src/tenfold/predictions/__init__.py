@@ -4,6 +4,7 @@ A segment is one file that one process appends to. Each record says how long it 
 checksum, so that a reader knows where a killed writer stopped.
 """
 
+import hashlib
 import json
 import struct
 import zlib
@@ -20,6 +21,8 @@ from tenfold.heads.roots import mean_root
 PROJECTED = 128
 SEGMENT = ".answers"
 """How the file of a segment ends."""
+HEAD_BYTES = 8
+"""A segment begins with the place up to which its records are sure."""
 _FRAME = struct.Struct("<4sIII")
 """Magic, bytes of text, bytes of projection, CRC-32 of both."""
 _MAGIC = b"TFA1"
@@ -91,7 +94,7 @@ def records(data: bytes | memoryview, *, start: int = 0) -> Iterator[Record]:
 
 
 class Projection:
-    """Features seen through 128 random directions, the same for every process and machine.
+    """Features seen through 128 random directions, the same for every process, machine and version.
 
     Source: Achlioptas 2003, "Database-friendly random projections", theorem 1.1 (signs).
     """
@@ -102,6 +105,8 @@ class Projection:
     def projected(self, pooled: Float32[np.ndarray, " dim"]) -> Float16[np.ndarray, " 128"]:
         dim = len(pooled)
         if dim not in self._signs:
-            bits = np.random.Generator(np.random.PCG64(dim)).integers(0, 2, (dim, PROJECTED))
-            self._signs[dim] = ((2 * bits - 1) / np.sqrt(PROJECTED)).astype(np.float32)
+            drawn = hashlib.shake_256(f"tenfold {dim}".encode()).digest(dim * PROJECTED // 8)
+            bits = np.unpackbits(np.frombuffer(drawn, np.uint8)).reshape(dim, PROJECTED)
+            signs = 2 * bits.astype(np.float32) - 1
+            self._signs[dim] = signs / np.float32(PROJECTED**0.5)
         return (mean_root(pooled[None, None])[0] @ self._signs[dim]).astype(np.float16)

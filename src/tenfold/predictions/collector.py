@@ -22,7 +22,7 @@ from tenfold.catalog.answers import Progress
 from tenfold.catalog.deployments import HeadRef
 from tenfold.catalog.ledger import Entry
 from tenfold.catalog.scope import Scope
-from tenfold.predictions import SEGMENT, Answered, Lost, records
+from tenfold.predictions import HEAD_BYTES, SEGMENT, Answered, Lost, Record, records
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ def collect(scope: Scope, folder: Path) -> Collected:
     total = Collected()
     for path in sorted(folder.glob(f"*{SEGMENT}")):
         is_over = _is_over(path)  # before the last read: what comes later would be missed
-        while (some := _stretch(scope, folder, path)) is not None:
+        while (some := _stretch(scope, folder, path, is_over=is_over)) is not None:
             total += some
         if is_over:
             _put_away(path, answers.progress(scope, path.name.removesuffix(SEGMENT)))
@@ -72,7 +72,7 @@ def collect(scope: Scope, folder: Path) -> Collected:
 
 def _put_away(path: Path, done: Progress) -> None:
     """A segment whose writer is gone; what no reader understands of it is kept beside."""
-    rest = path.stat().st_size - done.collected_bytes
+    rest = path.stat().st_size - max(HEAD_BYTES, done.collected_bytes)
     if rest <= 0:
         path.unlink()
         return
@@ -80,19 +80,17 @@ def _put_away(path: Path, done: Progress) -> None:
     path.rename(path.with_suffix(".rest"))
 
 
-def _stretch(scope: Scope, folder: Path, path: Path) -> Collected | None:
+def _stretch(scope: Scope, folder: Path, path: Path, *, is_over: bool) -> Collected | None:
     """Some more of a segment; None: there is no more for now."""
     name = path.name.removesuffix(SEGMENT)
     before = answers.progress(scope, name)
-    with path.open("rb") as file:
-        file.seek(before.collected_bytes)
-        data = file.read(MOST_BYTES)
-    found = list(records(data))
+    start = max(HEAD_BYTES, before.collected_bytes)
+    found = _some_records(path, start, is_over=is_over)
     if not found:
         return None
     answered = [(r.what, r.projection) for r in found if isinstance(r.what, Answered)]
     lost = sum(r.what.answers for r in found if isinstance(r.what, Lost))
-    begin, end = before.collected_bytes, before.collected_bytes + found[-1].end
+    begin, end = start, start + found[-1].end
     if answered:
         parquet = folder / "parquet" / f"{name}-{begin:012d}.parquet"
         parquet.parent.mkdir(exist_ok=True)
@@ -104,6 +102,21 @@ def _stretch(scope: Scope, folder: Path, path: Path) -> Collected | None:
         answers.advance(connection, scope, before, after)
         ledger.add(connection, scope, entries)
     return Collected(len(answered), lost)
+
+
+def _some_records(path: Path, start: int, *, is_over: bool) -> list[Record]:
+    """Sure records from a place on; one at least, however long it is, if there is one."""
+    with path.open("rb") as file:
+        sure = int.from_bytes(file.read(HEAD_BYTES), "little")
+        end = path.stat().st_size if is_over else sure
+        size = MOST_BYTES
+        while True:
+            file.seek(start)
+            data = file.read(min(size, max(0, end - start)))
+            found = list(records(data))
+            if found or start + len(data) >= end:
+                return found
+            size *= 2
 
 
 def _entries(
