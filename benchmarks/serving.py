@@ -36,8 +36,9 @@ from tenfold.catalog import datasets, deployments, models
 from tenfold.catalog.models import Search
 from tenfold.factory.stock import runtime_of
 from tenfold.formats.pixels import decode
+from tenfold.runtime.kept import Kept
 from tenfold.runtime.panel import Panels, ask
-from tenfold.runtime.shelf import Kept, Shelf
+from tenfold.runtime.shelf import Shelf
 from tenfold.workspace import Workspace
 
 COMMAND = [sys.executable, "-c", "from tenfold.cli import main; main()"]
@@ -338,7 +339,8 @@ from tenfold.catalog import deployments
 from tenfold.factory.stock import runtime_of
 from tenfold.formats.pixels import decode
 from tenfold.runtime.panel import Panels, ask
-from tenfold.runtime.shelf import Kept, Shelf
+from tenfold.runtime.kept import Kept
+from tenfold.runtime.shelf import Shelf
 
 def private_kb():
     lines = open("/proc/self/smaps_rollup").read().splitlines()

@@ -10,8 +10,9 @@ from tenfold.catalog import deployments, models
 from tenfold.errors import IntegrityError
 from tenfold.factory.stock import runtime_of
 from tenfold.formats.pixels import decode
+from tenfold.runtime.kept import Kept
 from tenfold.runtime.panel import Panels, ask
-from tenfold.runtime.shelf import Kept, Shelf
+from tenfold.runtime.shelf import Shelf
 
 pytestmark = pytest.mark.xdist_group("line")  # one worker makes the line
 

@@ -9,7 +9,9 @@ KEYS = [f"part-{n}" for n in range(4000)]
 
 
 def head(letter):
-    return HeadRef(letter * 64, "classify", "cap", "caps", "", "", "p" * 64, Stretch(0, 1, ""))
+    return HeadRef(
+        letter * 64, "classify", "linear", "cap", "caps", "", "", "p" * 64, Stretch(0, 1, "")
+    )
 
 
 def routes(deployment):

@@ -1,6 +1,7 @@
 """Who may ask, what is refused, and what happens when something is switched, killed or full."""
 
 import hashlib
+import json
 import os
 import random
 import shutil
@@ -21,7 +22,7 @@ from malformed import infer, picture, requests
 from serving_at import COMMAND, serving
 from tenfold.catalog import keys, models
 from tenfold.catalog.tables import entries
-from tenfold.errors import Conflict
+from tenfold.errors import Conflict, Unsupported
 from tenfold.predictions import pictures
 from tenfold.predictions.collector import read
 
@@ -232,6 +233,52 @@ def test_killed_under_load_in_durable_mode_nothing_is_lost_or_doubled(home, data
     assert len(recorded) == len(set(recorded))
     assert set(given) <= set(recorded)
     assert booked(home) == len(recorded)
+
+
+def test_workers_go_with_a_killed_parent(home, data):
+    with serving(home) as server:
+        assert server.post(f"/predict/{CAP}", data)[0] == 200
+        os.kill(server.process.pid, signal.SIGKILL)
+        server.process.wait(10)
+        for _ in range(100):
+            try:
+                server.get("/v2/health/live")
+            except OSError:
+                return
+            time.sleep(0.1)
+        raise AssertionError("a worker answers ten seconds after its parent was killed")
+
+
+def test_a_request_is_recorded_as_a_whole_or_not_at_all(home, data):
+    with serving(home, "--durable") as server:
+        for files, status in (([data, b"no picture"], 400), ([data, data], 200)):
+            tail = b"".join(len(one).to_bytes(4, "little") + one for one in files)
+            parameters = {"binary_data_size": len(tail)}
+            image = {"name": "image", "shape": [2], "datatype": "BYTES", "parameters": parameters}
+            head = json.dumps({"id": str(status), "inputs": [image]}).encode()
+            told = server.post(
+                f"/v2/models/{CAP}/infer",
+                head + tail,
+                Inference_Header_Content_Length=str(len(head)),
+            )
+            assert told[0] == status
+    rows = read(home / "answers" / "local").to_pylist()
+    assert [row["id"] for row in rows] == ["200", "200"]
+
+
+def test_the_last_key_gone_opens_nothing(home, data):
+    with tenfold.opened(home) as workspace:
+        keys.create(workspace.scope, "line-3")
+    with serving(home, "--host", "0.0.0.0") as server:
+        with tenfold.opened(home) as workspace:
+            keys.revoke(workspace.scope, "line-3")
+        time.sleep(2.5)
+        assert server.post(f"/predict/{CAP}", data)[0] == 401
+
+
+def test_a_trial_answers_as_what_is_live_does(home):
+    with tenfold.opened(home) as workspace, pytest.raises(Unsupported, match="kind anomaly"):
+        tenfold.shadow(workspace, CAP, "anomaly-cells", unproven=True)
 
 
 def test_it_drains_when_it_is_asked_to_stop(home, data):

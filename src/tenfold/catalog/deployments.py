@@ -83,6 +83,7 @@ class HeadRef:
 
     model: str
     kind: str
+    rung: str
     task: str
     dataset: str
     fleet: str
@@ -200,11 +201,16 @@ def get(scope: Scope, name: str) -> Deployment:
 
 def changed(scope: Scope, *, after: int = 0) -> list[Deployment]:
     """Those that changed after a generation, by name; 0: all there are."""
-    query = select(deployments).where(
-        deployments.c.tenant == scope.tenant, deployments.c.generation > after
-    )
     with scope.read() as connection:
-        return [_deployment(row) for row in connection.execute(query.order_by(deployments.c.name))]
+        return _changed(connection, scope, after)
+
+
+def news(scope: Scope, *, after: int) -> tuple[list[Deployment], list[HeadRef]]:
+    """What changed after a generation, and where the heads lie that it needs; of one moment."""
+    with scope.read() as connection:
+        if _newest(connection, scope) <= after:
+            return [], []
+        return _changed(connection, scope, after), _heads(connection, scope, after)
 
 
 def newest(scope: Scope) -> int:
@@ -215,16 +221,23 @@ def newest(scope: Scope) -> int:
 
 def heads(scope: Scope, *, after: int = 0) -> list[HeadRef]:
     """Where the heads lie of all deployments that changed after a generation."""
-    mine = (deployments.c.tenant == scope.tenant) & (deployments.c.generation > after)
-    asked = union(
-        *(
-            select(deployments.c[role].label("id")).where(mine)
-            for role in ("live", "shadow", "canary")
-        )
-    ).subquery()
-    query = _HEADS.join(asked, asked.c.id == models.c.id).where(models.c.tenant == scope.tenant)
     with scope.read() as connection:
-        return [_head(row) for row in connection.execute(query)]
+        return _heads(connection, scope, after)
+
+
+def _changed(connection: Connection, scope: Scope, after: int) -> list[Deployment]:
+    query = select(deployments).where(
+        deployments.c.tenant == scope.tenant, deployments.c.generation > after
+    )
+    return [_deployment(row) for row in connection.execute(query.order_by(deployments.c.name))]
+
+
+def _heads(connection: Connection, scope: Scope, after: int) -> list[HeadRef]:
+    mine = (deployments.c.tenant == scope.tenant) & (deployments.c.generation > after)
+    roles = (deployments.c[role].label("id") for role in ("live", "shadow", "canary"))
+    asked = union(*(select(role).where(mine) for role in roles)).subquery()
+    query = _HEADS.join(asked, asked.c.id == models.c.id).where(models.c.tenant == scope.tenant)
+    return [_head(row) for row in connection.execute(query)]
 
 
 def heads_of(scope: Scope, model_ids: Iterable[str]) -> list[HeadRef]:
@@ -239,7 +252,10 @@ def heads_of(scope: Scope, model_ids: Iterable[str]) -> list[HeadRef]:
 
 
 _HEADS = select(
-    *(models.c[name] for name in ("id", "kind", "task", "dataset", "fleet", "sector", "pack")),
+    *(
+        models.c[name]
+        for name in ("id", "kind", "rung", "task", "dataset", "fleet", "sector", "pack")
+    ),
     *(models.c[name] for name in ("head_offset", "head_length", "head_digest")),
 )
 
@@ -328,6 +344,7 @@ def _head(row: Any) -> HeadRef:
     return HeadRef(
         model=row.id,
         kind=row.kind,
+        rung=row.rung,
         task=row.task,
         dataset=row.dataset,
         fleet=row.fleet,

@@ -29,8 +29,8 @@ def deploy(
         bool, typer.Option("--shadow", help="Ask it too; nobody gets its answers.")
     ] = False,
     canary: Annotated[
-        float, typer.Option(help="Let it answer this share of the route keys, 0 .. 1.")
-    ] = 0.0,
+        float | None, typer.Option(help="Let it answer this share of the route keys, 0 .. 1.")
+    ] = None,
     fleet: Annotated[
         str, typer.Option(help="Deploy every accepted model of a fleet, named by its task.")
     ] = "",
@@ -47,11 +47,18 @@ def deploy(
     """Put a model to work under a name: live, or as the shadow or canary of what is live."""
     from tenfold.serving import deploying
 
-    if bool(fleet) == bool(name and model) or (shadow and canary):
+    is_trial = shadow or canary is not None
+    if fleet and (name or model or is_trial or keep_days is not None):
+        raise SpecError("--fleet makes models live, and takes neither NAME, MODEL nor a trial.")
+    if not fleet and not (name and model):
         raise SpecError(
-            "expected NAME and MODEL, or --fleet; and one of --shadow and --canary at most.",
+            "expected NAME and MODEL, or --fleet.",
             hint="tenfold deploy station-7/cap cap-scratches",
         )
+    if shadow and canary is not None:
+        raise SpecError("a model is a shadow or a canary, not both.")
+    if keep_days is not None and keep_days < 0:
+        raise SpecError(f"expected 0 or more days, got {keep_days}.", where="--keep-days")
     with opened() as workspace:
         if fleet:
             count = deploying.deploy_fleet(
@@ -61,7 +68,7 @@ def deploy(
             return
         if shadow:
             done = deploying.shadow(workspace, name, model, why=why, unproven=unproven)
-        elif canary:
+        elif canary is not None:
             done = deploying.canary(
                 workspace, name, model, share=canary, why=why, unproven=unproven
             )

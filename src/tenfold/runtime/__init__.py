@@ -7,6 +7,7 @@ runs. Scores of stored features and of fresh pixels differ by nothing but the tr
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -137,9 +138,10 @@ class Runtime:
     name: str
     """A key of `tenfold.trunks.runtimes.RUNTIMES`."""
     streams: int
-    _compiled: dict[tuple[str, int, str, tuple[str, ...]], Compiled] = field(
-        default_factory=dict[tuple[str, int, str, tuple[str, ...]], Compiled]
+    _compiled: dict[tuple[str, int, Precision, tuple[str, ...]], Compiled] = field(
+        default_factory=dict[tuple[str, int, Precision, tuple[str, ...]], Compiled]
     )
+    _lock: Lock = field(default_factory=Lock)
 
     def answer(self, loaded: LoadedHead, pixels: UInt8[np.ndarray, "h w c"]) -> Answer:
         """What the head says of one picture."""
@@ -186,7 +188,14 @@ class Runtime:
     def trunk(self, given: TrunkInput, precision: Precision, outputs: tuple[str, ...]) -> Compiled:
         """A trunk ready for that input; each is compiled once."""
         key = (given.digest, given.size_px, precision, outputs)
+        with self._lock:
+            return self._compiled_once(key, given)
+
+    def _compiled_once(
+        self, key: tuple[str, int, Precision, tuple[str, ...]], given: TrunkInput
+    ) -> Compiled:
         if key not in self._compiled:
+            _, _, precision, outputs = key
             space = FeatureSpace(
                 trunk=given.digest,
                 size_px=given.size_px,

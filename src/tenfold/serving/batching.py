@@ -8,13 +8,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from tenfold.errors import Unavailable
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-Deliver = Callable[[int, Result], None]
+Deliver = Callable[[int, Result | Exception], None]
 Work = Callable[[Sequence[Item], Deliver[Result]], None]
 
 
@@ -37,7 +37,8 @@ class _Waiting(Generic[Item, Result]):
 class Batcher(Generic[Item, Result]):
     """Hands items to `work` in batches, `depth` of them at once, each in a thread of its own.
 
-    `work(items, deliver)` calls `deliver(place, result)` for each as soon as it is done. With
+    `work(items, deliver)` calls `deliver(place, result)` for each as soon as it is done, or with
+    the exception that is its failure alone. With
     nothing under way an item is dispatched at once. Otherwise it waits until a batch is full, or
     for `budget_s` if there is room for one more batch, or until a batch ends.
     """
@@ -136,9 +137,12 @@ class Batcher(Generic[Item, Result]):
     ) -> None:
         began = time.monotonic()
 
-        def deliver(place: int, result: Result) -> None:
+        def deliver(place: int, result: Result | Exception) -> None:
             one = batch[place]
-            loop.call_soon_threadsafe(_settle, one.answer, (result, began - one.since))
+            if isinstance(result, Exception):
+                loop.call_soon_threadsafe(_fail, one.answer, result)
+            else:
+                loop.call_soon_threadsafe(_settle, one.answer, (result, began - one.since))
 
         problem: Exception | None = None
         try:
@@ -153,6 +157,11 @@ class Batcher(Generic[Item, Result]):
             if not one.answer.done():
                 one.answer.set_exception(problem or Unavailable("the picture was not answered."))
         self._pump()
+
+
+def _fail(answer: "asyncio.Future[Any]", problem: Exception) -> None:
+    if not answer.done():
+        answer.set_exception(problem)
 
 
 def _settle(answer: "asyncio.Future[Result]", result: Result) -> None:

@@ -1,5 +1,6 @@
 """Put packages to work under a name, and take them back; every change has a who, when and why."""
 
+from tenfold import packages
 from tenfold.catalog import deployments, models
 from tenfold.catalog.deployments import Change, Deployment
 from tenfold.catalog.models import Model, Search
@@ -29,7 +30,7 @@ def shadow(
     Raises:
         NotFound, Unsupported: as `deploy`; or nothing is deployed under that name.
     """
-    found = _fit_for_work(workspace, model, unproven=unproven)
+    found = _fit_for_trial(workspace, name, model, unproven=unproven)
     return _changed(workspace, Change(name, "shadow", found.id, why))
 
 
@@ -48,7 +49,7 @@ def canary(
         NotFound, Unsupported: as `shadow`.
         SpecError: the share is not between 0 and 1.
     """
-    found = _fit_for_work(workspace, model, unproven=unproven)
+    found = _fit_for_trial(workspace, name, model, unproven=unproven)
     return _changed(workspace, Change(name, "canary", found.id, why, share))
 
 
@@ -118,6 +119,27 @@ def retire(workspace: Workspace, name: str, *, why: str = "") -> Deployment:
 def _changed(workspace: Workspace, change: Change) -> Deployment:
     deployments.change(workspace.scope, [change])
     return deployments.get(workspace.scope, change.name)
+
+
+def _fit_for_trial(workspace: Workspace, name: str, model: str, *, unproven: bool) -> Model:
+    """A model that answers as the live one does: of its kind, with its classes.
+
+    Raises:
+        Unsupported: it does not.
+    """
+    found = _fit_for_work(workspace, model, unproven=unproven)
+    now = deployments.get(workspace.scope, name)
+    theirs = packages.of_model(workspace.blobs, found).manifest
+    ours = packages.of_model(workspace.blobs, models.get(workspace.scope, now.live)).manifest
+    for what in ("kind", "classes", "multi_label"):
+        if getattr(theirs, what) != getattr(ours, what):
+            raise Unsupported(
+                f"{model!r} has {what} {getattr(theirs, what)}, what is live has "
+                f"{getattr(ours, what)}.",
+                where=name,
+                hint="Deploy it under a name of its own.",
+            )
+    return found
 
 
 def _fit_for_work(workspace: Workspace, name: str, *, unproven: bool) -> Model:

@@ -1,13 +1,14 @@
-"""What one serving process does with a picture: route, decode, trunk, heads, record, answer."""
+"""What one serving process does with pictures: route, decode, trunk, heads, record, answer."""
 
 import asyncio
 import hashlib
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any, TypeVar
 
 import numpy as np
 from jaxtyping import UInt8
@@ -19,10 +20,10 @@ from tenfold.formats.pixels import as_png, decode
 from tenfold.predictions import Answered, Projection, frame, pictures
 from tenfold.predictions.log import Log
 from tenfold.runtime import UNFIT, Answer, LoadedHead
-from tenfold.runtime.panel import Ask, Panels, Told, ask
+from tenfold.runtime.panel import Ask, Panels, Told, ask, passes
 from tenfold.runtime.shelf import Shelf
 from tenfold.serving import metrics
-from tenfold.serving.batching import Batcher, Overloaded
+from tenfold.serving.batching import Batcher, Expired, Overloaded
 from tenfold.serving.protocol import Picture
 from tenfold.serving.routing import Chosen, Routes, answering, shadow_of
 from tenfold.workspace import Workspace
@@ -31,17 +32,24 @@ log = logging.getLogger(__name__)
 
 DEPTH = 2
 """Batches at once: while one is put into words, another computes."""
+MOST_BEHIND = 16
+"""Pictures that wait for a shadow with a trunk of its own, or to be kept; more are passed over."""
+_Result = TypeVar("_Result")
+TRIES = 3
+"""Heads of a kind that are tried before it counts as not ready."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Asked:
-    """What somebody wants to know about one picture."""
+    """What somebody wants to know about some pictures."""
 
     id: str
     names: tuple[str, ...]
     """Deployments; several are a panel."""
+    routes: Routes
+    """The one generation that all of it is answered in."""
     route_key: str = ""
-    """Empty: the sample."""
+    """Empty: the first sample."""
     version: str = ""
     """Empty: as routed."""
     deadline: float = float("inf")
@@ -80,25 +88,26 @@ class Times:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Replies:
+    """Of one picture."""
+
     all: tuple[Reply, ...]
     """In the order of the names."""
-    generation: int
     times: Times
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Case:
-    """A picture on its way."""
+    """A decoded picture with the heads that look at it."""
 
-    asked: Asked
     sample: str
     route: str
-    generation: int
-    arrived: float
+    picture: Picture
     chosen: tuple[tuple[str, Chosen], ...]
     """By deployment; those that answer first, then shadows."""
-    keep_days: int
-    """How long its picture is kept."""
+    later: tuple[tuple[str, Chosen], ...]
+    """Shadows that need a trunk of their own."""
+    one: Ask
+    decode_s: float
 
 
 class Inference:
@@ -112,7 +121,6 @@ class Inference:
         self._workspace = workspace
         self._shelf = shelf
         self._log = log_to
-        self._answers = log_to.folder
         self._lost = 0
         self._inside = 0
         self._most = queue + DEPTH * 4 * shelf.runtime.streams
@@ -120,13 +128,15 @@ class Inference:
         self._projection = Projection()
         cores = workspace.settings.cores
         self._threads = ThreadPoolExecutor(max(2, cores), thread_name_prefix="decode")
+        self._keeper = ThreadPoolExecutor(1, thread_name_prefix="keep")
+        self._to_keep = 0
         panels = Panels(shelf.runtime, threads=DEPTH)
         self._batcher: Batcher[Ask, Told] = Batcher(
             panels.answer,
             most=4 * shelf.runtime.streams,
             depth=DEPTH,
             budget_s=budget_s,
-            queue=queue,
+            queue=self._most,
         )
         self._batcher.sizes = metrics.BATCH.observe
         self._limit = int(workspace.settings.max_megapixels * 1e6)
@@ -134,35 +144,48 @@ class Inference:
 
     def refresh(self) -> None:
         """Take in what was deployed since; requests under way go on with what they began with."""
-        scope, before = self._workspace.scope, self.routes
-        if deployments.newest(scope) > before.generation:
-            changed = deployments.changed(scope, after=before.generation)
-            heads = deployments.heads(scope, after=before.generation)
+        before = self.routes
+        changed, heads = deployments.news(self._workspace.scope, after=before.generation)
+        if changed:
             self.routes = before.updated(changed, heads)
+            self._shelf.let_go({head.pack for head in self.routes.heads.values()})
+
+    def measure(self) -> None:
+        """Set the gauges to what is so now."""
         metrics.GENERATION.set(self.routes.generation)
         metrics.DEPLOYMENTS.set(len(self.routes.deployments))
         metrics.HEADS.set(len(self._shelf.heads))
         metrics.HEAD_BYTES.set(self._shelf.heads.bytes)
         metrics.WAITING.set(len(self._batcher))
-        metrics.LOST.inc(self._log.lost - self._lost)
-        self._lost = self._log.lost
+        lost = self._log.lost
+        metrics.LOST.inc(lost - self._lost)
+        self._lost = lost
 
     def warm(self) -> None:
-        """Make ready: a head of each kind is proven, and with it the trunk that it reads."""
-        self.refresh()
-        firsts = {head.kind: head for head in reversed(list(self.routes.heads.values()))}
-        for head in firsts.values():
-            try:
-                self._shelf.head(head)
-            except TenfoldError as error:
-                log.error("%s", error)
-        self.is_ready = True
+        """Make ready: of each kind and rung one head is proven, and with it the trunk it reads.
+        Where there are heads and none of them can be used, this stays not ready."""
+        groups: dict[tuple[str, str], list[deployments.HeadRef]] = {}
+        for head in self.routes.heads.values():
+            group = groups.setdefault((head.kind, head.rung), [])
+            if len(group) < TRIES:
+                group.append(head)
+        usable = [any(map(self._is_usable, group)) for group in groups.values()]
+        self.is_ready = any(usable) or not usable
+
+    def _is_usable(self, head: deployments.HeadRef) -> bool:
+        try:
+            self._shelf.head(head)
+        except TenfoldError as error:
+            log.error("%s", error)
+            return False
+        return True
 
     def head(self, name: str, version: str = "") -> tuple[Deployment, LoadedHead]:
         """A deployment and the head that answers for it.
 
         Raises:
             NotFound: there is no such deployment or version.
+            IntegrityError: the head cannot be used.
         """
         routes = self.routes
         deployment = routes.deployment(name)
@@ -178,79 +201,81 @@ class Inference:
         for model in self.routes.deployment(name).models:
             self._shelf.heads.drop(model)
 
-    async def answer(self, asked: Asked, picture: Picture) -> Replies:
-        """What every deployment that is asked says of the picture.
+    async def answer(self, asked: Asked, some: Sequence[Picture]) -> list[Replies]:
+        """What every deployment that is asked says of each picture. Nothing is recorded unless all
+        pictures are answered.
 
         Raises:
             NotFound: one is not deployed.
-            DataError: the picture cannot be read.
+            DataError: a picture cannot be read.
             Overloaded, Expired: see `Batcher.ask`.
+            IntegrityError: a head cannot be used.
             Unavailable: the log is durable and cannot be written.
         """
-        if self._inside >= self._most:
+        if self._inside and self._inside + len(some) > self._most:
             raise Overloaded(
                 f"{self._inside} pictures are being looked at already.",
                 hint="Try again later, or serve with more workers.",
             )
-        self._inside += 1
+        self._inside += len(some)
         try:
-            return await self._answered(asked, picture)
+            return await self._answered(asked, some)
         finally:
-            self._inside -= 1
+            self._inside -= len(some)
 
-    async def _answered(self, asked: Asked, picture: Picture) -> Replies:
-        loop = asyncio.get_running_loop()
-        case = self._case(asked, picture)
-        began = time.perf_counter()
-        one, chosen = await loop.run_in_executor(self._threads, self._prepared, case, picture)
-        decode_s = time.perf_counter() - began
-        told, queue_s = await self._batcher.ask(one, deadline=asked.deadline)
-        times = Times(decode_s, queue_s, told.trunk_s, told.head_s)
-        await self._record(case, chosen, told, times)
-        self._observe(times)
-        replies = tuple(
-            Reply(name, choice.role, head, answer)
-            for (name, choice), head, answer in zip(chosen, one.heads, told.answers, strict=True)
-            if choice.role != "shadow"
+    async def _answered(self, asked: Asked, some: Sequence[Picture]) -> list[Replies]:
+        loop, arrived = asyncio.get_running_loop(), time.time()
+        route = asked.route_key
+        if not route and len(some) > 1:  # all pictures of a request meet the same heads
+            route = await loop.run_in_executor(self._threads, _digest, some[0])
+        cases = await _all(
+            [loop.run_in_executor(self._threads, self._case, asked, one, route) for one in some]
         )
-        self._ask_behind(case, chosen, picture)
-        if case.keep_days:
-            self._threads.submit(self._keep, case, picture)
-        return Replies(replies, case.generation, times)
+        told = await _all([self._batcher.ask(c.one, deadline=asked.deadline) for c in cases])
+        replies = [
+            _replies(case, what, queue_s) for case, (what, queue_s) in zip(cases, told, strict=True)
+        ]
+        frames = [
+            self._frames(asked, case, (arrived, reply.times), what)
+            for case, (what, _), reply in zip(cases, told, replies, strict=True)
+        ]
+        await self._record(frames)
+        for case, reply in zip(cases, replies, strict=True):
+            _observe(reply.times)
+            self._afterwards(asked, case)
+        return replies
 
     async def close(self) -> None:
         """Finish what is under way and write the log."""
-        if self._behind:
-            await asyncio.wait(self._behind, timeout=10)
+        for task in self._behind:
+            task.cancel()
         await asyncio.to_thread(self._batcher.close)
+        await asyncio.to_thread(self._keeper.shutdown)
         await asyncio.to_thread(self._log.close)
 
-    def _case(self, asked: Asked, picture: Picture) -> _Case:
-        routes = self.routes  # one generation, from here to the answer
-        sample = _digest(picture)
-        route = asked.route_key or sample
+    def _case(self, asked: Asked, picture: Picture, route: str) -> _Case:
+        """The picture as heads read it; a shadow that needs another trunk is asked later."""
+        if time.monotonic() >= asked.deadline:
+            raise Expired("the deadline passed before the picture was looked at.")
+        began, sample = time.perf_counter(), _digest(picture)
+        routes, route = asked.routes, route or sample
         found = [routes.deployment(name) for name in asked.names]
         chosen = [(one.name, answering(routes, one, route, asked.version)) for one in found]
-        shadows = [(one.name, shadow_of(routes, one)) for one in found if not asked.version]
-        chosen += [(name, one) for name, one in shadows if one is not None]
-        days = max(one.keep_days for one in found)
-        return _Case(asked, sample, route, routes.generation, time.time(), tuple(chosen), days)
-
-    def _prepared(
-        self, case: _Case, picture: Picture
-    ) -> tuple[Ask, tuple[tuple[str, Chosen], ...]]:
-        """The picture as heads read it; a shadow that needs another trunk is asked later."""
-        pixels = self._pixels(case, picture)
-        chosen = [one for one in case.chosen if one[1].role != "shadow"]
         heads = [self._shelf.head(choice.head) for _, choice in chosen]
-        main = ask(heads, pixels)
-        for name, choice in case.chosen[len(chosen) :]:
-            shadow = self._shadow(choice)
-            if shadow and ask([shadow], pixels[:1, :1]).canvases.keys() <= main.canvases.keys():
-                chosen.append((name, choice))
-                heads.append(shadow)
-        whole = main if len(heads) == len(main.heads) else ask(heads, pixels)
-        return whole, tuple(chosen)
+        later: list[tuple[str, Chosen]] = []
+        for one in found if not asked.version else ():
+            shadow = shadow_of(routes, one)
+            head = self._shadow(shadow) if shadow else None
+            if shadow is None or head is None:
+                continue
+            if len(set(passes([*heads, head]).values())) > len(set(passes(heads).values())):
+                later.append((one.name, shadow))
+            else:
+                chosen.append((one.name, shadow))
+                heads.append(head)
+        asks = ask(heads, self._pixels(asked, picture))
+        decode_s = time.perf_counter() - began
+        return _Case(sample, route, picture, tuple(chosen), tuple(later), asks, decode_s)
 
     def _shadow(self, choice: Chosen) -> LoadedHead | None:
         try:
@@ -259,54 +284,28 @@ class Inference:
             log.error("a shadow cannot be asked: %s", error)
             return None
 
-    def _pixels(self, case: _Case, picture: Picture) -> UInt8[np.ndarray, "h w c"]:
+    def _pixels(self, asked: Asked, picture: Picture) -> UInt8[np.ndarray, "h w c"]:
         if isinstance(picture, bytes):
-            return decode(picture, where=case.asked.id or "picture", max_pixels=self._limit)
+            return decode(picture, where=asked.id or "picture", max_pixels=self._limit)
         return picture
 
-    def _keep(self, case: _Case, picture: Picture) -> None:
-        today = datetime.now(UTC).date()
-        data = picture if isinstance(picture, bytes) else as_png(picture)
-        try:
-            pictures.keep(self._answers, case.sample, data, today=today, days=case.keep_days)
-        except TenfoldError as error:
-            log.error("a picture is not kept: %s", error)
-
-    def _ask_behind(
-        self, case: _Case, done: Sequence[tuple[str, Chosen]], picture: Picture
-    ) -> None:
-        """Shadows that need a trunk of their own, after the answer is given."""
-        later = tuple(one for one in case.chosen if one not in done)
-        if later:
-            task = asyncio.create_task(self._shadowed(case, later, picture))
-            self._behind.add(task)
-            task.add_done_callback(self._behind.discard)
-
-    async def _shadowed(
-        self, case: _Case, later: tuple[tuple[str, Chosen], ...], picture: Picture
-    ) -> None:
-        def prepared() -> Ask:
-            heads = [self._shelf.head(choice.head) for _, choice in later]
-            return ask(heads, self._pixels(case, picture))
-
-        try:
-            one = await asyncio.get_running_loop().run_in_executor(self._threads, prepared)
-            told, queue_s = await self._batcher.ask(one)
-            await self._record(case, later, told, Times(0.0, queue_s, told.trunk_s, told.head_s))
-        except TenfoldError as error:
-            log.error("a shadow was not asked: %s", error)
-
-    async def _record(
-        self, case: _Case, chosen: Sequence[tuple[str, Chosen]], told: Told, times: Times
-    ) -> None:
-        latency_ms = (time.time() - case.arrived) * 1e3
-        busy_ms = (times.decode + times.trunk + times.head) * 1e3 / len(chosen)
-        projection = self._projection.projected(told.pooled).tobytes()
+    def _frames(
+        self, asked: Asked, case: _Case, times: tuple[float, Times], told: Told
+    ) -> list[bytes]:
+        """A record for each head that answered."""
+        arrived, spent = times
+        busy_s = (spent.decode + spent.trunk + spent.head) / len(case.chosen)
+        seen: dict[int, bytes] = {}
         frames: list[bytes] = []
-        for (name, choice), answer in zip(chosen, told.answers, strict=True):
+        for place, (name, choice) in enumerate(case.chosen):
+            answer, pooled = told.answers[place], told.pooled[place]
+            if isinstance(answer, Exception):
+                continue
+            if id(pooled) not in seen:
+                seen[id(pooled)] = self._projection.projected(pooled).tobytes()
             record = Answered(
-                id=case.asked.id,
-                at=case.arrived,
+                id=asked.id,
+                at=arrived,
                 deployment=name,
                 role=choice.role,
                 model=choice.head.model,
@@ -314,19 +313,97 @@ class Inference:
                 route=case.route,
                 label=answer.decision,
                 score=round(answer.score, 7),
-                latency_ms=round(latency_ms, 3),
-                busy_ms=round(busy_ms, 3),
-                generation=case.generation,
+                latency_ms=round((time.time() - arrived) * 1e3, 3),
+                busy_ms=round(busy_s * 1e3, 3),
+                generation=asked.routes.generation,
             )
-            frames.append(frame(record, projection))
+            frames.append(frame(record, seen[id(pooled)]))
             metrics.ANSWERS.labels(choice.role).inc()
-        written = self._log.append(b"".join(frames))
-        if written is not None:
-            await asyncio.wrap_future(written)
+        return frames
 
-    def _observe(self, times: Times) -> None:
-        for stage in ("decode", "queue", "trunk", "head"):
-            metrics.STAGE.labels(stage).observe(getattr(times, stage))
+    async def _record(self, frames: Sequence[Sequence[bytes]]) -> None:
+        """All records of a request, or none."""
+        flat = [data for some in frames for data in some]
+        written = self._log.append(b"".join(flat), answers=len(flat))
+        if written is not None:
+            await asyncio.shield(asyncio.wrap_future(written))
+
+    def _afterwards(self, asked: Asked, case: _Case) -> None:
+        """What nobody waits for; where too much of it waits, it is passed over and counted."""
+        if case.later:
+            if len(self._behind) < MOST_BEHIND:
+                task = asyncio.create_task(self._ask_behind(asked, case))
+                self._behind.add(task)
+                task.add_done_callback(self._behind.discard)
+            else:
+                metrics.PASSED_OVER.labels("shadow").inc()
+        days = max(asked.routes.deployment(name).keep_days for name in asked.names)
+        if days and self._to_keep < MOST_BEHIND:
+            self._to_keep += 1
+            keeping = self._keeper.submit(self._keep, case, days)
+            loop = asyncio.get_running_loop()
+            keeping.add_done_callback(lambda _: loop.call_soon_threadsafe(self._is_kept))
+        elif days:
+            metrics.PASSED_OVER.labels("picture").inc()
+
+    def _is_kept(self) -> None:
+        self._to_keep -= 1
+
+    def _keep(self, case: _Case, days: int) -> None:
+        today = datetime.now(UTC).date()
+        data = case.picture if isinstance(case.picture, bytes) else as_png(case.picture)
+        try:
+            pictures.keep(self._log.folder, case.sample, data, today=today, days=days)
+        except (TenfoldError, OSError) as error:
+            log.error("a picture is not kept: %s", error)
+
+    async def _ask_behind(self, asked: Asked, case: _Case) -> None:
+        def prepared() -> Ask:
+            heads = [self._shelf.head(choice.head) for _, choice in case.later]
+            return ask(heads, self._pixels(asked, case.picture))
+
+        try:
+            arrived, began = time.time(), time.perf_counter()
+            one = await asyncio.get_running_loop().run_in_executor(self._threads, prepared)
+            decode_s = time.perf_counter() - began
+            told, queue_s = await self._batcher.ask(one)
+            times = Times(decode_s, queue_s, told.trunk_s, told.head_s)
+            alone = _Case(case.sample, case.route, case.picture, case.later, (), one, decode_s)
+            await self._record([self._frames(asked, alone, (arrived, times), told)])
+        except TenfoldError as error:
+            log.error("a shadow was not asked: %s", error)
+
+
+async def _all(
+    waited_for: Sequence[asyncio.Future[_Result] | Coroutine[Any, Any, _Result]],
+) -> list[_Result]:
+    """All results; the first that fails is the failure of all, once nothing is under way."""
+    results = await asyncio.gather(*waited_for, return_exceptions=True)
+    found: list[_Result] = []
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+        found.append(result)
+    return found
+
+
+def _replies(case: _Case, told: Told, queue_s: float) -> Replies:
+    """What is answered; the failure of a shadow is nobody's."""
+    replies: list[Reply] = []
+    for (name, choice), head, answer in zip(case.chosen, case.one.heads, told.answers, strict=True):
+        if choice.role == "shadow":
+            if isinstance(answer, Exception):
+                log.error("the shadow of %s failed: %s", name, answer)
+            continue
+        if isinstance(answer, Exception):
+            raise answer
+        replies.append(Reply(name, choice.role, head, answer))
+    return Replies(tuple(replies), Times(case.decode_s, queue_s, told.trunk_s, told.head_s))
+
+
+def _observe(times: Times) -> None:
+    for stage in ("decode", "queue", "trunk", "head"):
+        metrics.STAGE.labels(stage).observe(getattr(times, stage))
 
 
 def _digest(picture: Picture) -> str:

@@ -20,6 +20,8 @@ from tenfold.errors import DataError
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
 MOST_IMAGES = 64
+MOST_LETTERS = 200
+LONGEST_US = 10**10
 OUTPUTS = ("label", "verdict", "score", "probabilities", "map")
 USUAL = OUTPUTS[:-1]
 """What is answered where the request names no outputs; a map is large, so it is asked for."""
@@ -55,7 +57,7 @@ class InferBody(BaseModel):
     id: str = Field(default="", max_length=200)
     parameters: dict[str, Scalar] = Field(default_factory=dict[str, Scalar])
     inputs: tuple[Tensor, ...] = Field(min_length=1, max_length=1)
-    outputs: tuple[Wanted, ...] = ()
+    outputs: tuple[Wanted, ...] = Field(default=(), max_length=5)
 
 
 Picture = bytes | UInt8[np.ndarray, "h w c"]
@@ -96,7 +98,10 @@ def read_request(body: bytes, *, header_length: str | None) -> Request:
         place = ".".join(map(str, first["loc"]))
         raise DataError(f"{first['msg']}.", where=place or "body", hint=_SEE) from error
     (tensor,) = plain.inputs
-    unknown = sorted({one.name for one in plain.outputs} - set(OUTPUTS))
+    names = [one.name for one in plain.outputs]
+    if len(set(names)) != len(names):
+        raise DataError("an output is asked for twice.", where="outputs")
+    unknown = sorted(set(names) - set(OUTPUTS))
     if unknown:
         raise DataError(
             f"there is no output {unknown[0]!r}; there are {', '.join(OUTPUTS)}.",
@@ -110,12 +115,26 @@ def read_request(body: bytes, *, header_length: str | None) -> Request:
         binary=frozenset(
             name for name in OUTPUTS if _is_binary(plain.outputs, name, otherwise=all_binary)
         ),
-        route_key=str(plain.parameters.get("route_key", "")),
+        route_key=route_key_of(plain.parameters.get("route_key", "")),
         timeout_s=_timeout(plain.parameters),
     )
 
 
 _SEE = "GET /v2/models/NAME says what a model takes."
+
+
+def route_key_of(given: object) -> str:
+    """The key as it is kept with the answer.
+
+    Raises:
+        DataError: it is too long.
+    """
+    key = str(given)
+    if len(key) > MOST_LETTERS:
+        raise DataError(
+            f"expected at most {MOST_LETTERS} letters, got {len(key)}.", where="route_key"
+        )
+    return key
 
 
 def _cut(body: bytes, header_length: str | None) -> tuple[bytes, memoryview]:
@@ -144,8 +163,10 @@ def _timeout(parameters: Mapping[str, Scalar]) -> float | None:
     given = parameters.get("timeout")
     if given is None:
         return None
-    if isinstance(given, bool) or not isinstance(given, int) or given <= 0:
-        raise DataError(f"expected whole microseconds, got {given!r}.", where="parameters.timeout")
+    if isinstance(given, bool) or not isinstance(given, int) or not 0 < given <= LONGEST_US:
+        raise DataError(
+            f"expected whole microseconds up to {LONGEST_US:,}.", where="parameters.timeout"
+        )
     return given / 1e6
 
 
@@ -245,9 +266,11 @@ def _pixels(tensor: Tensor, tail: memoryview | None) -> tuple[UInt8[np.ndarray, 
 
 def _numbers(data: list[Any] | None, wanted: int, where: str) -> UInt8[np.ndarray, " n"]:
     try:
-        numbers = np.array(data if data is not None else [], dtype=np.int64).ravel()
+        numbers = np.array(data if data is not None else []).ravel()
     except (TypeError, ValueError, OverflowError) as error:
         raise DataError("expected whole numbers 0 .. 255.", where=f"{where}.data") from error
+    if len(numbers) and numbers.dtype.kind not in "iu":
+        raise DataError("expected whole numbers 0 .. 255.", where=f"{where}.data")
     if len(numbers) != wanted:
         raise DataError(
             f"expected {wanted} numbers as the shape says, got {len(numbers)}.", where=where

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from tenfold.catalog.deployments import Deployment, HeadRef
-from tenfold.errors import Conflict, NotFound
+from tenfold.errors import Conflict, IntegrityError, NotFound
 
 Role = Literal["live", "canary", "shadow", "pinned"]
 FEWEST_DIGITS = 6
@@ -50,6 +50,20 @@ class Routes:
             )
         return found
 
+    def head(self, model: str) -> HeadRef:
+        """Where a model's head lies.
+
+        Raises:
+            IntegrityError: the catalog names it and does not have it.
+        """
+        found = self.heads.get(model)
+        if found is None:
+            raise IntegrityError(
+                f"model {model[:12]} is deployed and not in the catalog.",
+                hint="Deploy another one in its place.",
+            )
+        return found
+
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
@@ -67,15 +81,15 @@ def answering(routes: Routes, deployment: Deployment, route_key: str, version: s
         Conflict: several begin so.
     """
     if version:
-        return Chosen("pinned", routes.heads[_pinned(deployment, version)])
+        return Chosen("pinned", routes.head(_pinned(deployment, version)))
     if deployment.canary and position(deployment.salt, route_key) < deployment.canary_share:
-        return Chosen("canary", routes.heads[deployment.canary])
-    return Chosen("live", routes.heads[deployment.live])
+        return Chosen("canary", routes.head(deployment.canary))
+    return Chosen("live", routes.head(deployment.live))
 
 
 def shadow_of(routes: Routes, deployment: Deployment) -> Chosen | None:
     """The head that is asked too, and whose answer nobody gets."""
-    return Chosen("shadow", routes.heads[deployment.shadow]) if deployment.shadow else None
+    return Chosen("shadow", routes.head(deployment.shadow)) if deployment.shadow else None
 
 
 def position(salt: str, route_key: str) -> float:

@@ -7,13 +7,15 @@ import os
 import re
 import time
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from fastapi import FastAPI, Request
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -21,7 +23,8 @@ from tenfold.catalog import keys
 from tenfold.errors import TenfoldError
 from tenfold.factory.stock import runtime_of
 from tenfold.predictions.log import Log
-from tenfold.runtime.shelf import Kept, Shelf
+from tenfold.runtime.kept import Kept
+from tenfold.runtime.shelf import Shelf
 from tenfold.serving import metrics
 from tenfold.serving.inference import Inference
 from tenfold.web import errors
@@ -50,6 +53,8 @@ class Limits:
     body_mb: float = 32.0
     body_s: float = 30.0
     durable: bool = False
+    is_local: bool = True
+    """Whether this machine alone can reach the server."""
 
 
 def created(workspace: Workspace, run: str, limits: Limits, *, counts: str = "") -> FastAPI:
@@ -60,20 +65,20 @@ def created(workspace: Workspace, run: str, limits: Limits, *, counts: str = "")
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         await asyncio.to_thread(_refresh, app)
         await asyncio.to_thread(app.state.inference.warm)
+        app.state.inference.measure()
         polling = asyncio.create_task(_poll(app))
         try:
             yield
         finally:
             app.state.is_draining = True
             polling.cancel()
-            with suppress(asyncio.CancelledError):
-                await polling
+            await asyncio.wait([polling])
             await app.state.inference.close()
 
     app = FastAPI(title="Tenfold", version="2", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.workspace = workspace
     app.state.inference = _inference(workspace, run, limits)
-    app.state.guard = Guard()
+    app.state.guard = Guard(is_local=limits.is_local)
     app.state.is_draining = False
     app.state.counts = counts
     app.state.intake = Intake(limit_bytes=int(limits.body_mb * 1e6), timeout_s=limits.body_s)
@@ -82,8 +87,15 @@ def created(workspace: Workspace, run: str, limits: Limits, *, counts: str = "")
     app.add_api_route("/metrics", _metrics, include_in_schema=False)
     app.add_exception_handler(TenfoldError, errors.told)
     app.add_exception_handler(HTTPException, _plain_error)
+    app.add_exception_handler(ClientDisconnect, errors.gone)
+    app.add_exception_handler(Exception, errors.broken)
     app.add_middleware(Logged)
     return app
+
+
+def drain(app: FastAPI) -> None:
+    """From now on the server says that it is not ready; what is asked is still answered."""
+    app.state.is_draining = True
 
 
 def _inference(workspace: Workspace, run: str, limits: Limits) -> Inference:
@@ -106,10 +118,13 @@ def answers_folder(workspace: Workspace) -> Path:
 async def _poll(app: FastAPI) -> None:
     while True:
         await asyncio.sleep(POLL_S)
+        app.state.inference.measure()
         try:
             await asyncio.to_thread(_refresh, app)
-        except TenfoldError as error:  # the catalog is away: what is known goes on
+        except Exception as error:  # noqa: BLE001 - the catalog is away: what is known goes on
             log.warning("deployments could not be looked up: %s", error)
+        else:
+            metrics.LOOKED_UP.set_to_current_time()
 
 
 def _refresh(app: FastAPI) -> None:
@@ -126,6 +141,29 @@ async def _plain_error(request: Request, error: Exception) -> JSONResponse:
     """What the framework itself refuses, in the protocol's words."""
     assert isinstance(error, HTTPException)
     return JSONResponse({"error": str(error.detail)}, error.status_code, error.headers)
+
+
+class _Json(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "event": record.getMessage(),
+        }
+        line |= getattr(record, "facts", {})
+        if record.exc_info:
+            line["trace"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+def log_as_json(*, level: int) -> None:
+    """Everything that this process logs goes to stderr as JSON."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Json())
+    logging.basicConfig(level=level, handlers=[handler], force=True)
 
 
 class Logged:
@@ -160,12 +198,11 @@ class Logged:
 
 
 def _tell(scope: Scope, name: str, status: int, seconds: float) -> None:
-    line = {
-        "event": "request",
+    facts = {
         "id": name,
         "method": scope["method"],
         "path": scope["path"][:300],
         "status": status,
         "ms": round(seconds * 1e3, 2),
     }
-    log.info(json.dumps(line, ensure_ascii=False))
+    log.info("request", extra={"facts": facts})

@@ -1,7 +1,7 @@
 """From our errors to HTTP: one table, one body."""
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 from tenfold import errors
 from tenfold.errors import TenfoldError
@@ -21,6 +21,8 @@ STATUS: dict[type[TenfoldError], int] = {
 }
 """The first that an error is one of."""
 RETRY_AFTER_S = "1"
+CLIENT_CLOSED = 499
+"""As nginx calls it."""
 
 
 class TooLarge(errors.DataError):
@@ -49,6 +51,16 @@ def status_of(error: TenfoldError) -> int:
         if isinstance(error, kind):
             return status
     return 500
+
+
+async def gone(request: Request, error: Exception) -> Response:
+    """A client that went away before its body had come; nobody reads this."""
+    return Response(status_code=CLIENT_CLOSED)
+
+
+async def broken(request: Request, error: Exception) -> JSONResponse:
+    """A defect of ours, told without its insides."""
+    return JSONResponse({"error": "a defect of the server; its log says more."}, 500)
 
 
 async def told(request: Request, error: Exception) -> JSONResponse:

@@ -18,9 +18,11 @@ BODIES = 16
 
 
 class Guard:
-    """Keys of one process. While there is none, everybody on this machine may ask."""
+    """Keys of one process. While there is none, everybody on this machine may ask, and nobody else:
+    `is_local` says that the server can be reached from this machine alone."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_local: bool) -> None:
+        self._is_local = is_local
         self._keys: Mapping[str, Key] = MappingProxyType({})
         self._left: dict[str, tuple[float, float]] = {}
         """Requests a key has left, and when that was counted."""
@@ -35,7 +37,7 @@ class Guard:
             WhoAreYou: it has no key, or one that is not in force.
             TooOften: its key may ask no more for now.
         """
-        if not self._keys:
+        if not self._keys and self._is_local:
             return
         scheme, _, secret = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer":
@@ -89,9 +91,14 @@ class Intake:
                     self._inside_bytes += len(part)
                     self._check(size)
                     parts.append(part)
-            yield b"".join(parts)
         except TimeoutError as error:
+            self._inside_bytes -= size
             raise TooSlow(f"the body did not come within {self._timeout_s:.0f} s.") from error
+        except BaseException:
+            self._inside_bytes -= size
+            raise
+        try:
+            yield b"".join(parts)
         finally:
             self._inside_bytes -= size
 

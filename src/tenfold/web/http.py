@@ -1,13 +1,18 @@
 """HTTP/1.1 as uvicorn speaks it, with a limit on how long the head of a request may take."""
 
 import asyncio
+import threading
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from socket import socket
+from types import FrameType
 from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+GRACE_S = 1.0
+"""Between saying that it is not ready and taking no more connections."""
 HEAD_S = 10.0
 """From the first byte of a request's head to its last."""
 
@@ -47,11 +52,20 @@ class GuardedProtocol(H11Protocol):
 
 
 class TellingServer(uvicorn.Server):
-    """Says through a pipe when it answers."""
+    """Says through a pipe when it answers, and to those who watch that it will stop, before it
+    does."""
 
-    def __init__(self, config: uvicorn.Config, told: Connection) -> None:
+    def __init__(
+        self, config: uvicorn.Config, told: Connection, *, draining: Callable[[], None]
+    ) -> None:
         super().__init__(config)
-        self._told = told
+        self._told, self._draining = told, draining
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._draining()
+        later = threading.Timer(GRACE_S, super().handle_exit, (sig, frame))
+        later.daemon = True
+        later.start()
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
         await super().startup(sockets)

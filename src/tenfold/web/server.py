@@ -9,9 +9,11 @@ import signal
 import socket
 import sys
 import tempfile
+import threading
 import time
-from dataclasses import dataclass, field
-from multiprocessing.connection import Connection
+from dataclasses import dataclass, field, replace
+from functools import partial
+from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,7 @@ from tenfold.errors import Conflict, NotAllowed, TenfoldError, Unavailable
 from tenfold.predictions import pictures
 from tenfold.predictions.collector import collect
 from tenfold.serving.metrics import FOLDER, forget
-from tenfold.web.app import Limits, answers_folder, created
+from tenfold.web.app import Limits, answers_folder, created, drain, log_as_json
 from tenfold.web.http import GuardedProtocol, TellingServer
 from tenfold.workspace import Workspace, opened
 
@@ -33,7 +35,14 @@ log = logging.getLogger(__name__)
 
 SPAWN = multiprocessing.get_context("spawn")
 COLLECT_S = 10.0
+COLLECT = "collect answers"
 DRAIN_S = 30.0
+GRACEFUL_S = 20
+"""For requests under way, of `DRAIN_S`; the rest is for the log."""
+LONG_S = 20.0
+"""A worker that ends earlier did not live long."""
+PATIENCE_S = 2.0
+"""Workers do not wait for a catalog that is away: they go on with what they know."""
 START_S = 300.0
 BACKLOG = 2048
 IDLE_S = 75
@@ -74,6 +83,9 @@ class Server:
         self._metrics = Path(tempfile.mkdtemp(prefix="tenfold-metrics-"))
         self._workers: list[tuple[BaseProcess, Connection]] = []
         self._is_stopped = False
+        self._born: dict[int, float] = {}
+        self._failures = 0
+        """Workers in a row that did not live long."""
         now = workspace.scope.now()
         self._run = f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
 
@@ -111,31 +123,44 @@ class Server:
 
     def watch(self) -> None:
         """Replace workers that die, and collect what was answered, until `stop`."""
-        last = time.monotonic()
+        collecting = threading.Thread(target=self._collect_now_and_then, daemon=True)
+        collecting.start()
         while not self._is_stopped:
             time.sleep(0.2)
             for place, (process, _) in enumerate(self._workers):
                 if not process.is_alive() and not self._is_stopped:
-                    log.error(
-                        "worker %s ended with %s; another begins", process.pid, process.exitcode
-                    )
-                    forget(process.pid, self._metrics)
-                    self._workers[place] = self._worker()
-            if time.monotonic() - last > COLLECT_S:
-                self.collect()
-                last = time.monotonic()
+                    self._replace(place, process)
+
+    def _replace(self, place: int, process: BaseProcess) -> None:
+        """Another worker, at once; later and later where they do not live long."""
+        log.error("worker %s ended with %s; another begins", process.pid, process.exitcode)
+        forget(process.pid, self._metrics)
+        lived_s = time.monotonic() - self._born.pop(process.pid or 0, 0.0)
+        self._failures = self._failures + 1 if lived_s < LONG_S else 0
+        ends = time.monotonic() + (min(LONG_S, 2.0**self._failures) if self._failures else 0.0)
+        while time.monotonic() < ends and not self._is_stopped:
+            time.sleep(0.1)
+        if not self._is_stopped:
+            self._workers[place] = self._worker()
+
+    def _collect_now_and_then(self) -> None:
+        while not self._is_stopped:
+            time.sleep(COLLECT_S)
+            self.collect()
 
     def collect(self) -> None:
+        """Take in what was answered; what cannot be taken in now is taken in later."""
         scope, claims = self._workspace.scope, self._workspace.catalog.claims
-        if not claims.take(scope.tenant, "collect"):
-            return
+        folder = answers_folder(self._workspace)
         try:
-            collect(scope, answers_folder(self._workspace))
-            pictures.purge(answers_folder(self._workspace), today=scope.now().date())
-        except TenfoldError as error:
+            if claims.take(scope.tenant, COLLECT):
+                try:
+                    collect(scope, folder)
+                    pictures.purge(folder, today=scope.now().date())
+                finally:
+                    claims.release(scope.tenant, COLLECT)
+        except Exception as error:  # noqa: BLE001 - serving goes on whatever becomes of the books
             log.warning("what was answered is collected later: %s", error)
-        finally:
-            claims.release(scope.tenant, "collect")
 
     def ask_to_stop(self, *_: object) -> None:
         """May be called by a signal."""
@@ -144,6 +169,7 @@ class Server:
     def stop(self) -> None:
         """Let workers finish what they began, then collect."""
         self._is_stopped = True
+        self._socket.close()  # else the system would go on accepting for nobody
         for process, _ in self._workers:
             process.terminate()
         ends = time.monotonic() + DRAIN_S
@@ -152,10 +178,12 @@ class Server:
             if process.is_alive():
                 process.kill()
                 process.join()
-        self._socket.close()
-        self.collect()
-        ledger.end(self._workspace.scope, self._run, "done")
         shutil.rmtree(self._metrics, ignore_errors=True)
+        self.collect()
+        try:
+            ledger.end(self._workspace.scope, self._run, "done")
+        except TenfoldError as error:
+            log.warning("the end of this run is not in the ledger: %s", error)
 
     def _worker(self) -> tuple[BaseProcess, Connection]:
         ours, theirs = SPAWN.Pipe(duplex=False)
@@ -170,6 +198,7 @@ class Server:
         )
         process.start()
         theirs.close()
+        self._born[process.pid or 0] = time.monotonic()
         return process, ours
 
     def _wait_for(self, process: BaseProcess, told: Connection) -> None:
@@ -237,17 +266,18 @@ def _work(
     run: str,
 ) -> None:
     """A worker process, from its start to its end."""
-    logging.basicConfig(
-        level=logging.INFO if serving.verbose else logging.WARNING,
-        format="%(message)s",
-        stream=sys.stderr,
-    )
+    log_as_json(level=logging.INFO if serving.verbose else logging.WARNING)
+    threading.Thread(target=_end_with_the_parent, daemon=True).start()
     logging.getLogger("python_multipart").setLevel(logging.ERROR)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     try:
         # the trunk's streams use the cores: a product of matrices must not wait for all of them
-        with threadpool_limits(1, user_api="blas"), opened(home, threads=threads) as workspace:
-            app = created(workspace, run, serving.limits, counts=counts)
+        with (
+            threadpool_limits(1, user_api="blas"),
+            opened(home, threads=threads, patience_s=PATIENCE_S) as workspace,
+        ):
+            limits = replace(serving.limits, is_local=serving.host in LOOPBACK)
+            app = created(workspace, run, limits, counts=counts)
             config = uvicorn.Config(
                 app,
                 http=GuardedProtocol,
@@ -257,9 +287,19 @@ def _work(
                 access_log=False,
                 server_header=False,
                 timeout_keep_alive=IDLE_S,
-                timeout_graceful_shutdown=int(DRAIN_S) - 5,
+                timeout_graceful_shutdown=GRACEFUL_S,
             )
-            TellingServer(config, told).run(sockets=[listening])
+            TellingServer(config, told, draining=partial(drain, app)).run(sockets=[listening])
     except TenfoldError as error:
         told.send(error)
         sys.exit(1)
+
+
+def _end_with_the_parent() -> None:
+    """A worker whose parent was killed would hold the port, and nobody would collect."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(DRAIN_S)
+        os._exit(1)

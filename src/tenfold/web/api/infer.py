@@ -1,10 +1,10 @@
 """The Open Inference Protocol (KServe V2) and a plain upload, over one `Inference`."""
 
 import asyncio
-import json
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -59,6 +59,9 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     503: {"description": "the log cannot be written", **PROBLEM},
     504: {"description": "the deadline passed", **PROBLEM},
 }
+IN_A_THREAD = 256_000
+"""Bodies from this size on are read beside the event loop."""
+MOST_ANSWERS, MOST_MAPS = 1000, 64
 MOST_NAMES = 100
 """Deployments of one panel."""
 
@@ -69,7 +72,7 @@ async def live() -> JSONResponse:
     return JSONResponse({"live": True})
 
 
-@health.get("/v2/health/ready", tags=["health"], responses={503: PROBLEMS[503] | {}})
+@health.get("/v2/health/ready", tags=["health"], responses={503: PROBLEMS[503]})
 async def ready(request: Request) -> JSONResponse:
     """Trunks are compiled and proven, and deployments are known."""
     is_ready = _inference(request).is_ready and not request.app.state.is_draining
@@ -81,9 +84,9 @@ async def ready(request: Request) -> JSONResponse:
 @router.get("/v2", tags=["metadata"])
 async def server() -> JSONResponse:
     """Name, version and extensions."""
-    extensions = ["binary_tensor_data", "model_repository", "model_repository(unload_dependents)"]
+    extensions = ["binary_tensor_data", "model_repository"]
     return JSONResponse(
-        {"name": "tenfold", "version": version("tenfold"), "extensions": extensions[:2]}
+        {"name": "tenfold", "version": version("tenfold"), "extensions": extensions}
     )
 
 
@@ -104,12 +107,17 @@ async def model_ready(request: Request, name: str, number: str = "") -> JSONResp
 )
 async def infer(request: Request, name: str, number: str = "") -> Response:
     """What a deployment, or several joined by commas, says of the pictures."""
+    inference = _inference(request)
+    routes = inference.routes  # one generation, from here to the answer
     async with _intake(request).body(request) as body:
-        asked = protocol.read_request(body, header_length=request.headers.get(HEADER_LENGTH))
+        length_told = request.headers.get(HEADER_LENGTH)
+        read = partial(protocol.read_request, body, header_length=length_told)
+        asked = read() if len(body) < IN_A_THREAD else await asyncio.to_thread(read)
         deadline = time.monotonic() + asked.timeout_s if asked.timeout_s else float("inf")
         request_id, names = asked.id or request.state.id, _names(name)
-        about = Asked(request_id, names, asked.route_key, number, deadline)
-        replies = await _all(_inference(request), [(about, one) for one in asked.pictures])
+        _check_size(names, asked)
+        about = Asked(request_id, names, routes, asked.route_key, number, deadline)
+        replies = await inference.answer(about, asked.pictures)
     outputs = [
         output for place in range(len(names)) for output in _outputs(replies, place, asked.outputs)
     ]
@@ -117,7 +125,7 @@ async def infer(request: Request, name: str, number: str = "") -> Response:
         "model_name": name,
         "model_version": ",".join(r.head.manifest.model[:12] for r in replies[0].all),
         "id": request_id,
-        "parameters": {"generation": replies[0].generation},
+        "parameters": {"generation": routes.generation},
     }
     data, length = protocol.write_response(head, outputs, binary=asked.binary)
     headers = _timing([one.times for one in replies])
@@ -202,11 +210,13 @@ async def unload(request: Request, name: str) -> JSONResponse:
 )
 async def predict(request: Request, name: str, route_key: str = "") -> JSONResponse:
     """Upload one picture (a form's `file`, or the body itself): for curl and people."""
-    asked = Asked(request.state.id, _names(name), route_key)
+    inference = _inference(request)
+    routes, key = inference.routes, protocol.route_key_of(route_key)
+    asked = Asked(request.state.id, _names(name), routes, key)
     async with _intake(request).body(request) as body:
-        replies = await _inference(request).answer(asked, await _uploaded(request, body))
+        (replies,) = await inference.answer(asked, [await _uploaded(request, body)])
     told = [_in_words(one) for one in replies.all]
-    body = {"id": request.state.id, "generation": replies.generation}
+    body = {"id": request.state.id, "generation": routes.generation}
     body |= told[0] if len(told) == 1 else {"answers": told}
     return JSONResponse(body, headers=_timing([replies.times]))
 
@@ -232,20 +242,16 @@ def _names(name: str) -> tuple[str, ...]:
     return names
 
 
-async def _all(
-    inference: Inference, asks: Sequence[tuple[Asked, protocol.Picture]]
-) -> list[Replies]:
-    """All pictures of a request; the first that fails is the request's failure."""
-    if len(asks) == 1:
-        return [await inference.answer(*asks[0])]
-    tasks = [asyncio.create_task(inference.answer(*one)) for one in asks]
-    try:
-        return list(await asyncio.gather(*tasks))
-    except TenfoldError:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        raise
+def _check_size(names: Sequence[str], asked: protocol.Request) -> None:
+    """Many heads, or many pictures, and not both."""
+    count = len(names) * len(asked.pictures)
+    most = MOST_MAPS if "map" in asked.outputs else MOST_ANSWERS
+    if count > most:
+        raise DataError(
+            f"{len(names)} deployments × {len(asked.pictures)} pictures are {count} answers; at "
+            f"most {most} are given at once.",
+            hint="Ask in several requests.",
+        )
 
 
 async def _uploaded(request: Request, body: bytes) -> bytes:
@@ -338,7 +344,3 @@ def _timing(times: Sequence[Times]) -> dict[str, str]:
 def new_id() -> str:
     """Of a request that brought none."""
     return uuid.uuid4().hex
-
-
-def as_json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
