@@ -1,6 +1,7 @@
 """Heads asked together say what each says alone, whatever the trunk has to do for the others."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -94,6 +95,30 @@ def test_order_of_heads_and_company_change_nothing(shelf, heads, pictures):
             np.concatenate([a.scores for a in back[::-1]]),
             atol=1e-6,
         )
+
+
+class Broken:
+    def score(self, _):
+        raise RuntimeError("this head is broken")
+
+
+def test_a_head_that_fails_silences_nobody(shelf, heads, pictures):
+    broken = replace(heads[0], head=Broken())
+    (answers,) = answered(shelf, [ask([broken, *heads[1:]], pictures[0])])
+    assert isinstance(answers[0], Exception)
+    (whole,) = answered(shelf, [ask(heads, pictures[0])])
+    assert [a.decision for a in answers[1:]] == [a.decision for a in whole[1:]]
+
+
+def test_a_picture_that_fails_disturbs_no_other(shelf, heads, pictures):
+    asks = [ask(heads, picture) for picture in pictures]
+    wrong = {lens: square[:7] for lens, square in asks[1].canvases.items()}
+    asks[1] = replace(asks[1], canvases=wrong)
+    told = {}
+    for _ in range(5):  # what failed must not hold the trunk's places
+        Panels(shelf.runtime).answer(asks, told.__setitem__)
+    assert [i for i, one in told.items() if isinstance(one, Exception)] == [1]
+    assert len(told) == len(asks)
 
 
 def test_a_head_that_no_longer_says_what_it_said_is_refused(made, shelf, monkeypatch):

@@ -8,7 +8,6 @@ import shutil
 import signal
 import socket
 import sys
-import tempfile
 import threading
 import time
 from dataclasses import dataclass, field, replace
@@ -80,7 +79,7 @@ class Server:
 
     def __init__(self, workspace: Workspace, serving: Serving) -> None:
         self._workspace, self._serving = workspace, serving
-        self._metrics = Path(tempfile.mkdtemp(prefix="tenfold-metrics-"))
+        self._metrics = _fresh_folder(workspace.settings.home / "metrics")
         self._workers: list[tuple[BaseProcess, Connection]] = []
         self._is_stopped = False
         self._born: dict[int, float] = {}
@@ -203,7 +202,11 @@ class Server:
 
     def _wait_for(self, process: BaseProcess, told: Connection) -> None:
         try:
-            problem = told.recv() if told.poll(START_S) else "it took too long."
+            ends = time.monotonic() + START_S
+            while not told.poll(0.2):
+                if self._is_stopped or time.monotonic() > ends:
+                    break
+            problem = told.recv() if told.poll() else "it was stopped, or took too long."
         except EOFError:
             process.join(5)
             problem = f"it ended with {process.exitcode}."
@@ -236,6 +239,17 @@ def private_mb(pid: int | None) -> float:
         return 0.0
     kb = [int(line.split()[1]) for line in lines if line.startswith("Private_")]
     return sum(kb) / 1024
+
+
+def _fresh_folder(above: Path) -> Path:
+    """Where workers of this server count together; what killed servers left is removed."""
+    for old in above.glob("*/"):
+        if not Path(f"/proc/{old.name}").exists():
+            shutil.rmtree(old, ignore_errors=True)
+    mine = above / str(os.getpid())
+    shutil.rmtree(mine, ignore_errors=True)
+    mine.mkdir(parents=True)
+    return mine
 
 
 def _bound(host: str, port: int) -> socket.socket:

@@ -262,11 +262,12 @@ async def _uploaded(request: Request, body: bytes) -> bytes:
         return {"type": "http.request", "body": body, "more_body": False}
 
     try:
-        form = await Request(request.scope, again).form(max_files=1, max_fields=10)
-        file = form.get("file")
-        if file is None or isinstance(file, str):
-            raise DataError("the form has no file `file`.", hint="curl -F file=@picture.png URL")
-        return await file.read()
+        async with Request(request.scope, again).form(max_files=1, max_fields=10) as form:
+            file = form.get("file")
+            if file is None or isinstance(file, str):
+                hint = "curl -F file=@picture.png URL"
+                raise DataError("the form has no file `file`.", hint=hint)
+            return await file.read()
     except TenfoldError:
         raise
     except Exception as error:
