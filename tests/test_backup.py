@@ -124,6 +124,7 @@ def restored(backup, home, **where):
         return restore(workspace, backup)
 
 
+@pytest.mark.heavy
 def test_restored_elsewhere_it_answers_the_same(home, kept, tmp_path):
     done = restored(kept, tmp_path / "new", actor="eve")
     assert done.tenants == ("local", "rail")
@@ -355,6 +356,7 @@ def killed(verb, home, folder, stage):
     assert subprocess.run(words, check=False).returncode == -signal.SIGKILL
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("stage", ["catalog", "pictures"])
 def test_a_killed_backup_leaves_the_one_before_and_the_next_one_goes_on(
     home, backup, tmp_path, stage
@@ -377,6 +379,7 @@ def test_a_killed_backup_leaves_the_one_before_and_the_next_one_goes_on(
     assert len(list(backup.glob("catalog-*"))) == 1
 
 
+@pytest.mark.heavy
 def test_a_first_backup_that_was_killed_is_none_and_the_next_one_keeps_what_it_left(home, tmp_path):
     folder = tmp_path / "backup"
     killed("back_up", home, folder, "packs")

@@ -15,7 +15,7 @@ from tenfold.runtime.kept import Kept
 from tenfold.runtime.panel import Panels, ask
 from tenfold.runtime.shelf import Shelf
 
-pytestmark = pytest.mark.xdist_group("line")  # one worker makes the line
+pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("line")]  # one worker makes the line
 
 MORE = """
 task: {name}

@@ -25,7 +25,7 @@ from tenfold.runtime import LoadedHead, decide
 from tenfold.trunks.canvas import canvas
 from tenfold.values import MapBatch
 
-pytestmark = pytest.mark.xdist_group("line")  # one worker makes the line
+pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("line")]  # one worker makes the line
 
 TASKS = ["classify-cells", "anomaly-cells"]
 

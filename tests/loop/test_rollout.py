@@ -59,7 +59,7 @@ def promoted(ends):
     return sum(action == "promote" for action, _ in ends)
 
 
-@pytest.mark.parametrize("differ", [0.05, 0.15])
+@pytest.mark.parametrize("differ", [0.05, pytest.param(0.15, marks=pytest.mark.heavy)])
 def test_a_shadow_worse_by_the_margin_is_rarely_promoted(differ):
     rule = Rule(margin=0.05, most=600)
     ends = simulated(rule, 120, worse_by=0.05, differ=differ)
