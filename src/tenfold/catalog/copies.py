@@ -39,7 +39,7 @@ from sqlalchemy.types import NullType, TypeEngine
 
 from tenfold.atomic import writing
 from tenfold.catalog.databases import sort_by_code_point
-from tenfold.catalog.scope import HEAD, OLDEST, Scope
+from tenfold.catalog.scope import HEAD, OLDEST, Scope, upgrade
 from tenfold.catalog.tables import Money, UtcDateTime, metadata, runs
 from tenfold.errors import Conflict
 from tenfold.values import Progress
@@ -226,7 +226,7 @@ def fill(
         if is_old:
             metadata.drop_all(connection)
             connection.execute(text("DROP TABLE alembic_version"))
-            _upgrade(connection, copied.schema)
+            upgrade(connection, copied.schema)
         for one in copied.tables:
             for rows in _decoded(folder / one.file):
                 connection.execute(*rows)
@@ -234,7 +234,7 @@ def fill(
                 if progress:
                     progress("catalog", done, copied.rows)
         if is_old:
-            _upgrade(connection, HEAD)
+            upgrade(connection, HEAD)
             sort_by_code_point(connection)
         _count_on(connection)
 
@@ -338,13 +338,3 @@ def _count_on(connection: Connection) -> None:
 
 def _quoted(connection: Connection, name: str) -> str:
     return connection.dialect.identifier_preparer.quote(name)
-
-
-def _upgrade(connection: Connection, version: str) -> None:
-    from alembic import command
-    from alembic.config import Config
-
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    config.attributes["connection"] = connection
-    command.upgrade(config, version)

@@ -94,7 +94,7 @@ class Catalog:
             writer = for_writing(connection, "")
             with writer.begin():
                 self._refuse(_version(writer))
-                _upgrade(writer)
+                upgrade(writer)
                 sort_by_code_point(writer)
 
     def _refuse(self, version: str | None) -> None:
@@ -175,11 +175,12 @@ def _version(connection: Connection) -> str | None:
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
-def _upgrade(connection: Connection) -> None:
+def upgrade(connection: Connection, to: str = "head") -> None:
+    """Bring the tables to a schema, inside the caller's transaction."""
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, to)
