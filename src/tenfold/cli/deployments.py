@@ -139,18 +139,22 @@ def _tell(done: Deployment, *, json: bool) -> None:
 
 
 def _table(found: list[Deployment]) -> Table:
-    table = Table("name", "live", "before", "shadow", "canary", "pictures kept", "generation")
-    for one in found:
-        share = f" {one.canary_share:.0%}" if one.canary else ""
-        table.add_row(
-            escape(one.name),
-            one.live[:12] if one.state == "live" else "retired",
-            one.before[:12],
-            one.shadow[:12],
-            one.canary[:12] + share,
-            f"{one.keep_days} days" if one.keep_days else "no",
-            str(one.generation),
-        )
+    """Columns that are empty everywhere are left out."""
+    columns = {
+        "name": [escape(one.name) for one in found],
+        "live": [one.live[:12] if one.state == "live" else "retired" for one in found],
+        "before": [one.before[:12] for one in found],
+        "shadow": [one.shadow[:12] for one in found],
+        "canary": [f"{d.canary[:12]} {d.canary_share:.0%}" if d.canary else "" for d in found],
+        "pictures kept": [f"{one.keep_days} days" if one.keep_days else "" for one in found],
+        "generation": [str(one.generation) for one in found],
+    }
+    told = {name: cells for name, cells in columns.items() if any(cells)}
+    table = Table()
+    for name in told:
+        table.add_column(name, overflow="fold")
+    for row in zip(*told.values(), strict=True):
+        table.add_row(*row)
     return table
 
 
