@@ -17,6 +17,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -161,7 +162,7 @@ def ask(
         told_id, number = f"{name}-{number}", number + 1
         try:
             status, told = server.post(f"/predict/{NAME}", data, X_Request_Id=told_id)
-        except OSError:
+        except (OSError, HTTPException):  # it was killed while it answered
             return
         if status == 200:
             sample = hashlib.sha256(data).hexdigest()
