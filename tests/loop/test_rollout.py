@@ -77,6 +77,7 @@ def test_at_the_margin_or_beyond_promotion_has_a_chance_of_at_most_alpha(beyond,
     assert promoted(ends) <= rule.alpha * len(ends)
 
 
+@pytest.mark.heavy
 def test_an_equal_shadow_that_differs_in_five_percent_is_promoted_within_a_few_thousand_pairs():
     ends = simulated(RULE, 60, worse_by=0.0, differ=0.05)
     assert promoted(ends) >= 0.9 * len(ends)

@@ -49,6 +49,7 @@ STREAMS = {
 }
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("name", STREAMS)
 def test_each_bound_is_ever_missed_no_more_often_than_alpha(name):
     """The last of the running bounds is the tightest of all, so it tells of all times."""
