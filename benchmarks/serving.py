@@ -60,6 +60,32 @@ class Server:
     pid: int
 
 
+class BareTrunk:
+    """The trunk alone, on canvases that are ready: nothing else is at work."""
+
+    def __init__(self, workspace: Workspace, plan: Path) -> None:
+        (ref,) = deployments.heads_of(workspace.scope, [_linear(workspace)[0].id])
+        runtime = runtime_of(workspace)
+        packs = workspace.settings.home / "packs"
+        head = Shelf(workspace.blobs, runtime, packs, Kept(1)).head(ref)
+        files = [one["file"] for one in json.loads(plan.read_text())][:400]
+        asks = [ask([head], decode(Path(file).read_bytes(), where=file)) for file in files]
+        given = head.manifest.inputs[0]
+        self._trunk = runtime.trunk(given, head.manifest.precision, ("pooled",))
+        self._canvases = [next(iter(one.canvases.values())) for one in asks]
+
+    def per_second(self) -> float:
+        """Pictures a second."""
+        began, pending = time.perf_counter(), []
+        for square in self._canvases:
+            if len(pending) == 2 * self._trunk.streams:
+                pending.pop(0).result()
+            pending.append(self._trunk.start(square))
+        for one in pending:
+            one.result()
+        return len(self._canvases) / (time.perf_counter() - began)
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--models", type=int, default=34000)
@@ -73,13 +99,10 @@ def main() -> None:
         alone = one_model(home, scratch)
         with tenfold.opened(home) as workspace:
             plans = write_plans(workspace, scratch)
-        result = {"models": chosen.models} | compared(home, alone, plans)
+            trunk = BareTrunk(workspace, plans["alone"])
+        result = {"models": chosen.models} | compared(home, alone, plans, trunk)
         with tenfold.opened(home) as workspace:
             result |= against_sessions(workspace, scratch)
-            result |= bare(workspace, plans["alone"])
-        result["saturation_ratio"] = round(
-            result["alone_per_second"] / result["bare_trunk_per_second"], 3
-        )
         publish(result)
 
 
@@ -193,17 +216,19 @@ def load(server: Server, plan: Path, **how: float) -> dict[str, Any]:
     return json.loads(run.stdout.splitlines()[-1])
 
 
-def compared(home: Path, alone: Path, plans: dict[str, Path]) -> dict[str, Any]:
-    """34,000 heads against one, by turns."""
+def compared(home: Path, alone: Path, plans: dict[str, Path], trunk: BareTrunk) -> dict[str, Any]:
+    """34,000 heads against one and against the bare trunk, by turns."""
     with served(home) as many, served(alone) as one:
         servers = {"many": many, "alone": one}
         load(one, plans["alone"], connections=4, seconds=5)
         load(many, plans["many"], connections=4, seconds=REQUESTS / 60)  # every head of the plan
         speed: dict[str, list[float]] = {name: [] for name in servers}
+        trunks: list[float] = []
         for _ in range(ROUNDS):
             for name, server in servers.items():
                 seen = load(server, plans[name], connections=8, seconds=SECONDS)
                 speed[name].append(len(seen["answers"]) / seen["seconds"])
+            trunks.append(trunk.per_second())
         rate = RATE_SHARE * statistics.median(speed["alone"])
         p95: dict[str, list[float]] = {name: [] for name in servers}
         for _ in range(ROUNDS):
@@ -223,6 +248,10 @@ def compared(home: Path, alone: Path, plans: dict[str, Path]) -> dict[str, Any]:
         "many_per_second": round(statistics.median(speed["many"]), 1),
         "alone_per_second": round(statistics.median(speed["alone"]), 1),
         "throughput_ratio": round(_ratio(speed), 3),
+        "bare_trunk_per_second": round(statistics.median(trunks), 1),
+        "saturation_ratio": round(
+            statistics.median(a / t for a, t in zip(speed["alone"], trunks, strict=True)), 3
+        ),
         "overhead_idle": round(overhead(idle["answers"]), 3),
         "overhead_load": round(overhead(busy["answers"], waiting=True), 3),
     }
@@ -255,33 +284,6 @@ def anonymous_mb(pid: int) -> float:
             continue
         total += sum(int(line.split()[1]) for line in lines if line.startswith("Private_"))
     return total / 1024
-
-
-def bare(workspace: Workspace, plan: Path) -> dict[str, float]:
-    """Pictures a second through the trunk alone: on canvases already, nothing else at work."""
-    model = _linear(workspace)[0]
-    shelf = Shelf(
-        workspace.blobs, runtime_of(workspace), workspace.settings.home / "packs", Kept(1)
-    )
-    (ref,) = deployments.heads_of(workspace.scope, [model.id])
-    head = shelf.head(ref)
-    files = [one["file"] for one in json.loads(plan.read_text())][:200]
-    asks = [ask([head], decode(Path(file).read_bytes(), where=file)) for file in files]
-    given = head.manifest.inputs[0]
-    trunk = shelf.runtime.trunk(given, head.manifest.precision, ("pooled",))
-    canvases = [next(iter(one.canvases.values())) for one in asks]
-    speeds: list[float] = []
-    for _ in range(ROUNDS):
-        began = time.perf_counter()
-        pending = []
-        for square in canvases:
-            if len(pending) == 2 * trunk.streams:
-                pending.pop(0).result()
-            pending.append(trunk.start(square))
-        for one in pending:
-            one.result()
-        speeds.append(len(canvases) / (time.perf_counter() - began))
-    return {"bare_trunk_per_second": round(statistics.median(speeds), 1)}
 
 
 def against_sessions(workspace: Workspace, scratch: Path) -> dict[str, Any]:

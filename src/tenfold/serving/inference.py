@@ -82,6 +82,7 @@ class Times:
 
     decode: float
     queue: float
+    """Waiting for a thread to decode, and for the trunk."""
     trunk: float
     head: float
 
@@ -107,6 +108,8 @@ class _Case:
     later: tuple[tuple[str, Chosen], ...]
     """Shadows that need a trunk of their own."""
     one: Ask
+    wait_s: float
+    """For a thread that decodes."""
     decode_s: float
 
 
@@ -229,7 +232,12 @@ class Inference:
         if not route and len(some) > 1:  # all pictures of a request meet the same heads
             route = await loop.run_in_executor(self._threads, _digest, some[0])
         cases = await _all(
-            [loop.run_in_executor(self._threads, self._case, asked, one, route) for one in some]
+            [
+                loop.run_in_executor(
+                    self._threads, self._case, asked, one, route, time.perf_counter()
+                )
+                for one in some
+            ]
         )
         told = await _all([self._batcher.ask(c.one, deadline=asked.deadline) for c in cases])
         replies = [
@@ -253,8 +261,9 @@ class Inference:
         await asyncio.to_thread(self._keeper.shutdown)
         await asyncio.to_thread(self._log.close)
 
-    def _case(self, asked: Asked, picture: Picture, route: str) -> _Case:
-        """The picture as heads read it; a shadow that needs another trunk is asked later."""
+    def _case(self, asked: Asked, picture: Picture, route: str, since: float) -> _Case:
+        """The picture as heads read it; a shadow that needs another trunk is asked later. It waited
+        for this thread `since` then."""
         if time.monotonic() >= asked.deadline:
             raise Expired("the deadline passed before the picture was looked at.")
         began, sample = time.perf_counter(), _digest(picture)
@@ -275,7 +284,9 @@ class Inference:
                 heads.append(head)
         asks = ask(heads, self._pixels(asked, picture))
         decode_s = time.perf_counter() - began
-        return _Case(sample, route, picture, tuple(chosen), tuple(later), asks, decode_s)
+        return _Case(
+            sample, route, picture, tuple(chosen), tuple(later), asks, began - since, decode_s
+        )
 
     def _shadow(self, choice: Chosen) -> LoadedHead | None:
         try:
@@ -368,7 +379,7 @@ class Inference:
             decode_s = time.perf_counter() - began
             told, queue_s = await self._batcher.ask(one)
             times = Times(decode_s, queue_s, told.trunk_s, told.head_s)
-            alone = _Case(case.sample, case.route, case.picture, case.later, (), one, decode_s)
+            alone = _Case(case.sample, case.route, case.picture, case.later, (), one, 0.0, decode_s)
             await self._record([self._frames(asked, alone, (arrived, times), told)])
         except TenfoldError as error:
             log.error("a shadow was not asked: %s", error)
@@ -378,6 +389,8 @@ async def _all(
     waited_for: Sequence[asyncio.Future[_Result] | Coroutine[Any, Any, _Result]],
 ) -> list[_Result]:
     """All results; the first that fails is the failure of all, once nothing is under way."""
+    if len(waited_for) == 1:
+        return [await waited_for[0]]
     results = await asyncio.gather(*waited_for, return_exceptions=True)
     found: list[_Result] = []
     for result in results:
@@ -398,7 +411,9 @@ def _replies(case: _Case, told: Told, queue_s: float) -> Replies:
         if isinstance(answer, Exception):
             raise answer
         replies.append(Reply(name, choice.role, head, answer))
-    return Replies(tuple(replies), Times(case.decode_s, queue_s, told.trunk_s, told.head_s))
+    return Replies(
+        tuple(replies), Times(case.decode_s, case.wait_s + queue_s, told.trunk_s, told.head_s)
+    )
 
 
 def _observe(times: Times) -> None:
