@@ -93,7 +93,10 @@ def test_a_pack_holds_what_its_trials_point_at(workspace):
         package = packages.load(payload, where="pack")
         assert package.manifest.task == one.task
         assert [g.sample for g in package.manifest.goldens] == list(one.judged.goldens)
-        check_rows(LoadedHead.of(package), packages.rows_of(workspace.blobs, package))
+        rows = packages.rows_of(workspace.blobs, package)
+        check_rows(
+            LoadedHead.of(package), lambda digest, rows=rows: packages.load_rows(rows[digest])
+        )
 
 
 def test_variants_of_a_question_share_their_goldens(workspace):

@@ -47,6 +47,13 @@ def segment(folder, name, *what, cut=0):
     return path
 
 
+def test_entries_name_the_run_of_the_server(scope, folder):
+    segment(folder, "20261125T010203-abcd-77-0003", answered(0))
+    collect(scope, folder)
+    with scope.read() as connection:
+        assert connection.execute(select(entries.c.run)).scalars().all() == ["20261125T010203-abcd"]
+
+
 def booked(scope):
     query = select(entries.c.subject, entries.c.images, entries.c.cpu_s)
     with scope.read() as connection:

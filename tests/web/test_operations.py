@@ -250,6 +250,21 @@ def test_workers_go_with_a_killed_parent(home, data):
         raise AssertionError("a worker answers ten seconds after its parent was killed")
 
 
+def test_what_the_server_fails_at_is_logged_with_its_request_id(home, data, capfd):
+    with tenfold.opened(home) as workspace:
+        pack = workspace.blobs.local(models.get(workspace.scope, "classify-cells").pack)
+    pack.rename(pack.with_suffix(".away"))
+    with serving(home) as server:
+        assert server.get("/v2/health/ready")[0] == 503
+        status, told = server.post(f"/predict/{CAP}", data, X_Request_Id="order-66")
+        assert status == 500
+        assert "its head cannot be used" in told["error"]
+    lines = [json.loads(line) for line in capfd.readouterr().err.splitlines() if line[:1] == "{"]
+    (line,) = [line for line in lines if line.get("id") == "order-66"]
+    assert (line["level"], line["status"]) == ("error", 500)
+    assert "cannot be used" in line["problem"]
+
+
 def test_a_request_is_recorded_as_a_whole_or_not_at_all(home, data):
     with serving(home, "--durable") as server:
         for files, status in (([data, b"no picture"], 400), ([data, data], 200)):

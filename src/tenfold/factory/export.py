@@ -66,7 +66,7 @@ def export_package(
         card_html=card_html(facts),
     )
     again, rows = packages.read_file(out)
-    check_rows(LoadedHead.of(again), rows)
+    check_rows(LoadedHead.of(again), lambda digest: packages.load_rows(rows[digest]))
     size = out.stat().st_size
     return Written(out, size, 0.0, 0.0, f"{out}: {size:,} bytes, model {model.id[:12]}.")
 

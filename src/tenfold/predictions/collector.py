@@ -131,7 +131,7 @@ def _entries(
         about = heads.get(model)
         found.append(
             Entry(
-                run=segment.rpartition("-")[0],
+                run=segment.rsplit("-", 2)[0],  # then the process and the number
                 kind="serve",
                 subject=f"{segment}@{begin}/{model[:16]}",
                 dataset=about.dataset if about else "",

@@ -133,13 +133,14 @@ class Log:
             _write_whole(self._file.fileno(), data)
             if self.durable:
                 os.fdatasync(self._file.fileno())
+            sure = self._end + len(data)
+            os.pwrite(self._file.fileno(), sure.to_bytes(HEAD_BYTES, "little"), 0)
         except (OSError, TenfoldError) as error:
             self._take_back()
             self._refuse(batch, getattr(error, "strerror", None) or str(error))
             return
-        self._end += len(data)
+        self._end = sure
         self._told += gap
-        os.pwrite(self._file.fileno(), self._end.to_bytes(HEAD_BYTES, "little"), 0)
         for item in batch:
             if item.written is not None:
                 item.written.set_result(None)

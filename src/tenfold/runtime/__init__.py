@@ -4,7 +4,7 @@ The same code answers in `predict`, in the parity gate and in serving, so what w
 runs. Scores of stored features and of fresh pixels differ by nothing but the trunk's own rounding.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float32, UInt8
 from tenfold.errors import IntegrityError
 from tenfold.heads import fitted
 from tenfold.heads.fitness import FitnessGate
-from tenfold.packages import Golden, Manifest, Package, TrunkInput, load_rows
+from tenfold.packages import Golden, Manifest, Package, TrunkInput
 from tenfold.trunks import load_trunk
 from tenfold.trunks.canvas import canvas, turned
 from tenfold.trunks.graph import map_name
@@ -233,10 +233,10 @@ def check_goldens(package: Package, look: Callable[[LoadedHead, str], Seen]) -> 
     )
 
 
-def check_rows(loaded: LoadedHead, rows: Mapping[str, bytes]) -> None:
+def check_rows(loaded: LoadedHead, seen: Callable[[str], Seen]) -> None:
     """The head says of its golden samples' kept feature rows what it said when it was made.
 
-    `rows` by digest. Needs no trunk and no picture.
+    `seen` gives the rows of a digest. Needs no trunk and no picture.
 
     Raises:
         IntegrityError: a decision differs, or a score by more than the package's tolerance.
@@ -244,7 +244,7 @@ def check_rows(loaded: LoadedHead, rows: Mapping[str, bytes]) -> None:
     hint = "The head or the code that reads it changed: make it again."
     for golden in loaded.manifest.goldens:
         if golden.rows:
-            check_golden(loaded, golden, load_rows(rows[golden.rows]), hint=hint)
+            check_golden(loaded, golden, seen(golden.rows), hint=hint)
 
 
 def check_golden(loaded: LoadedHead, golden: Golden, seen: Seen, *, hint: str) -> float:

@@ -19,7 +19,7 @@ from tenfold.catalog.deployments import HeadRef
 from tenfold.errors import DataError, IntegrityError, NotFound
 from tenfold.formats.pixels import decode
 from tenfold.packages import Manifest, Package
-from tenfold.runtime import LoadedHead, Runtime, check_golden
+from tenfold.runtime import LoadedHead, Runtime, check_golden, check_rows
 from tenfold.runtime.kept import Kept
 from tenfold.values import Seen
 
@@ -99,9 +99,7 @@ class Shelf:
         trunks = _trunks_of(package.manifest, loaded.strides)
         if trunks not in self._proven and self._shows_its_pictures(loaded):
             self._proven.add(trunks)
-        for golden in package.manifest.goldens:
-            if golden.rows:
-                check_golden(loaded, golden, self._seen(golden.rows), hint=HINT)
+        check_rows(loaded, self._seen)
 
     def _shows_its_pictures(self, loaded: LoadedHead) -> bool:
         """Whether there were golden pictures to check the trunk with; some may be forgotten."""

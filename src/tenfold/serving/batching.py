@@ -38,9 +38,9 @@ class Batcher(Generic[Item, Result]):
     """Hands items to `work` in batches, `depth` of them at once, each in a thread of its own.
 
     `work(items, deliver)` calls `deliver(place, result)` for each as soon as it is done, or with
-    the exception that is its failure alone. With
-    nothing under way an item is dispatched at once. Otherwise it waits until a batch is full, or
-    for `budget_s` if there is room for one more batch, or until a batch ends.
+    the exception that is its failure alone. With nothing under way an item is dispatched at once.
+    Otherwise it waits until a batch is full, or for `budget_s` if there is room for one more batch,
+    or until a batch ends.
     """
 
     def __init__(

@@ -69,6 +69,7 @@ async def told(request: Request, error: Exception) -> JSONResponse:
     place = f"{error.where}: " if error.where else ""
     hint = f" {error.hint}" if error.hint else ""
     status = status_of(error)
+    request.state.problem = f"{place}{error.args[0]}"
     headers = {"Retry-After": RETRY_AFTER_S} if status in (429, 503) else {}
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
