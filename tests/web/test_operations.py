@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from contextlib import suppress
 from http.client import HTTPException
+from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
@@ -26,6 +27,7 @@ from tenfold.catalog.tables import entries
 from tenfold.errors import Conflict, Unsupported
 from tenfold.predictions import pictures
 from tenfold.predictions.collector import read
+from tenfold.web.app import NICENESS
 
 pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("line")]  # one worker makes the line
 
@@ -70,6 +72,26 @@ def raw(server, request):
         except ConnectionError:
             return 0, b""
         return (int(head.split()[1]) if head else 0), head
+
+
+def niceness_of(group):
+    """Of every thread in a group of processes."""
+    for file in Path("/proc").glob("[0-9]*/task/*/stat"):
+        with suppress(FileNotFoundError, ProcessLookupError):  # it ended meanwhile
+            fields = file.read_text().rpartition(")")[2].split()
+            if int(fields[2]) == group:
+                yield int(fields[16])
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="elsewhere threads have no niceness of their own"
+)
+def test_the_trunk_stands_back_for_what_answers(home, data):
+    with serving(home) as server:
+        assert server.post(f"/predict/{CAP}", data)[0] == 200
+        nice = list(niceness_of(os.getpgid(server.process.pid)))
+    assert set(nice) == {0, NICENESS}
+    assert nice.count(NICENESS) <= 2 * (os.cpu_count() or 1), "no others than the trunk's"
 
 
 def test_malformed_requests_are_told_and_nothing_breaks(home, data):

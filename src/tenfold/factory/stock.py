@@ -138,9 +138,9 @@ class Stock:
         )
 
 
-def runtime_of(workspace: Workspace) -> Runtime:
+def runtime_of(workspace: Workspace, *, niceness: int = 0) -> Runtime:
     settings = workspace.settings
-    return Runtime(workspace.trunks_folder, settings.runtime, settings.cores)
+    return Runtime(workspace.trunks_folder, settings.runtime, settings.cores, niceness)
 
 
 def _trim(kept: OrderedDict[Hashable, Any], most: int) -> None:

@@ -4,10 +4,13 @@ The same code answers in `predict`, in the parity gate and in serving, so what w
 runs. Scores of stored features and of fresh pixels differ by nothing but the trunk's own rounding.
 """
 
+import os
+import sys
+import threading
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -138,10 +141,13 @@ class Runtime:
     name: str
     """A key of `tenfold.trunks.runtimes.RUNTIMES`."""
     streams: int
+    niceness: int = 0
+    """Steps by which the threads of the trunks stand back for other threads (Linux; see nice(2)):
+    under load, what answers must not wait for what computes."""
     _compiled: dict[tuple[str, int, Precision, tuple[str, ...]], Compiled] = field(
         default_factory=dict[tuple[str, int, Precision, tuple[str, ...]], Compiled]
     )
-    _lock: Lock = field(default_factory=Lock)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def answer(self, loaded: LoadedHead, pixels: UInt8[np.ndarray, "h w c"]) -> Answer:
         """What the head says of one picture."""
@@ -205,8 +211,23 @@ class Runtime:
                 runtime=runtime_version(self.name),
             )
             trunk = load_trunk(given.digest, self.folder)
-            self._compiled[key] = compile_trunk(trunk, space, outputs, streams=self.streams)
+            self._compiled[key] = _stepped_back(
+                self.niceness,
+                lambda: compile_trunk(trunk, space, outputs, streams=self.streams),
+            )
         return self._compiled[key]
+
+
+def _stepped_back(niceness: int, start: Callable[[], Compiled]) -> Compiled:
+    """`start`, in a thread that steps back: the threads that it starts inherit that."""
+    if not niceness or sys.platform != "linux":  # elsewhere all of a process would step back
+        return start()
+
+    def first_step_back() -> None:
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), niceness)
+
+    with ThreadPoolExecutor(1, initializer=first_step_back) as thread:
+        return thread.submit(start).result()
 
 
 def stored(dense: np.ndarray) -> np.ndarray:

@@ -36,6 +36,8 @@ log = logging.getLogger("tenfold.serve")
 
 POLL_S = 1.0
 """Between two looks at what is deployed and which keys are in force."""
+NICENESS = 5
+"""Of the trunks' threads: enough that a request is read at once, too little to starve them."""
 REQUEST_ID = "x-request-id"
 SAFE_ID = re.compile(r"[\w.:-]{1,128}")
 
@@ -102,7 +104,7 @@ def _inference(workspace: Workspace, run: str, limits: Limits) -> Inference:
     home = workspace.settings.home
     shelf = Shelf(
         workspace.blobs,
-        runtime_of(workspace),
+        runtime_of(workspace, niceness=NICENESS),
         home / "packs",
         Kept(limits.heads_mb * 1_000_000),
     )
