@@ -496,6 +496,19 @@ def altered(backup, **changes):
     return manifest
 
 
+def without(backup, table, column):
+    """The copy of a table as it was before it had a column; returns its digest."""
+    (file,) = backup.glob(f"catalog-*/{table}.jsonl.gz")
+    with gzip.open(file, "rt") as lines:
+        head, *rows = map(json.loads, lines)
+    place = [name for name, _ in head["columns"]].index(column)
+    for row in (head["columns"], *rows):
+        del row[place]
+    with gzip.open(file, "wt") as out:
+        out.writelines(json.dumps(line) + "\n" for line in (head, *rows))
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
 @pytest.mark.parametrize(
     "database",
     [
@@ -511,6 +524,8 @@ def test_a_backup_of_an_older_schema_is_brought_up_to_date(
         where = {"catalog": request.getfixturevalue("postgres").database()}
     tables = json.loads((backup / "manifest.json").read_text())["catalog"]["tables"]
     tables = [one for one in tables if one["name"] in OLDEST_TABLES]
+    (about_items,) = (one for one in tables if one["name"] == "items")
+    about_items["digest"] = without(backup, "items", "origin")
     altered(backup, schema="0002", first_run="", tables=tables)
     restored(backup, tmp_path / "new", **where)
     with tenfold.opened(home) as old, tenfold.opened(tmp_path / "new", **where) as new:

@@ -55,7 +55,7 @@ NEEDED = {
     "makes": ("snapshot",),
 }
 """Columns that name blobs which must be there."""
-WANTED = {"samples": ("sha256",)}
+WANTED = {"samples": ("sha256",), "picks": ("sample",), "labels": ("sample",)}
 """The same, of blobs that may be gone: a picture that datasets have no more may have been forgotten
 by another tenant."""
 NO_BLOBS = {
@@ -67,6 +67,10 @@ NO_BLOBS = {
     "deployments": ("live", "before", "shadow", "canary"),
     "transitions": ("model", "before"),
     "api_keys": ("digest",),
+    "sessions": ("digest",),
+    "activity": ("before", "digest"),
+    "happenings": ("model",),
+    "picks": ("model",),
 }
 """Digests of something else."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Connection, delete, func, insert, select
 
@@ -12,6 +12,9 @@ from tenfold.catalog.tables import datasets, items, quarantine, samples
 from tenfold.errors import Conflict, NotFound
 
 CHUNK = 500
+Origin = Literal["given", "audit", "review"]
+"""`audit`: drawn at random from what was answered in production, judges only; `review`: picked
+there because it was worth a look, never judges."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,7 @@ class Item:
     attributes: dict[str, str] = field(default_factory=dict[str, str])
     near: str | None = None
     """Smallest digest of its group of near-duplicates; None when it has none."""
+    origin: Origin = "given"
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +174,7 @@ def items_of(scope: Scope, name: str) -> list[Item]:
                 mask=row.mask,
                 attributes=row.attributes,
                 near=row.near,
+                origin=row.origin,
             )
             for row in connection.execute(query)
         ]
@@ -281,6 +286,7 @@ def _insert_content(
                 "mask": item.mask,
                 "attributes": item.attributes,
                 "near": item.near,
+                "origin": item.origin,
             }
             for _, item in content
         ],

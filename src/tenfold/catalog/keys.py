@@ -43,6 +43,7 @@ def create(scope: Scope, name: str, *, per_minute: int = 0) -> str:
         "name": name,
         "digest": digest_of(secret),
         "per_minute": per_minute,
+        "role": "caller",
         "created_at": scope.now(),
         "created_by": scope.actor,
     }

@@ -100,6 +100,7 @@ items = Table(  # a sample's place in a dataset
     Column("split", String(50)),
     Column("mask", DIGEST),
     Column("attributes", JSON, nullable=False),
+    Column("origin", String(20), nullable=False),  # `given`, or how production gave it
     Column("near", DIGEST),  # smallest digest of its near-duplicate group
     UniqueConstraint("dataset_id", "sha256"),
     Index(None, "tenant", "sha256"),
@@ -353,6 +354,7 @@ api_keys = Table(  # of whom the digest alone is kept
     Column("name", String(100), primary_key=True),
     Column("digest", DIGEST, nullable=False),
     Column("per_minute", Integer, nullable=False),  # 0: as many as it likes
+    Column("role", String(20), nullable=False),  # `caller`: may only ask what deployments say
     Column("created_at", UtcDateTime(), nullable=False),
     Column("created_by", String(100), nullable=False),
     Column("revoked_at", UtcDateTime()),
@@ -367,4 +369,122 @@ segments = Table(  # how far each file of predictions is collected
     Column("collected_bytes", BigInteger, nullable=False),
     Column("answers", BigInteger, nullable=False),
     Column("lost", BigInteger, nullable=False),
+)
+
+accounts = Table(  # people who may sign in
+    "accounts",
+    metadata,
+    Column("tenant", String(100), primary_key=True),
+    Column("name", String(100), primary_key=True),
+    Column("role", String(20), nullable=False),
+    Column("password", Text, nullable=False),  # as argon2 writes it, never the password
+    Column("created_at", UtcDateTime(), nullable=False),
+    Column("created_by", String(100), nullable=False),
+    Column("disabled_at", UtcDateTime()),
+)
+
+sessions = Table(  # who is signed in; of the token the digest alone is kept
+    "sessions",
+    metadata,
+    Column("digest", DIGEST, primary_key=True),
+    Column("tenant", String(100), nullable=False),
+    Column("account", String(100), nullable=False),
+    Column("created_at", UtcDateTime(), nullable=False),
+    Column("expires_at", UtcDateTime(), nullable=False),
+    Index(None, "tenant", "account"),
+)
+
+activity = Table(  # who did what, each row sealed with the one before: never changed or removed
+    "activity",
+    metadata,
+    Column("tenant", String(100), primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", UtcDateTime(), nullable=False),
+    Column("actor", String(100), nullable=False),
+    Column("action", String(40), nullable=False),
+    Column("subject", String(300), nullable=False),
+    Column("detail", JSON, nullable=False),
+    Column("before", DIGEST, nullable=False),  # digest of the row before
+    Column("digest", DIGEST, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+loops = Table(  # deployments that are watched and made anew, and how far that is
+    "loops",
+    metadata,
+    Column("tenant", String(100), primary_key=True),
+    Column("deployment", String(200), primary_key=True),
+    Column("spec", Text, nullable=False),
+    Column("state", JSON, nullable=False),
+    Column("version", BigInteger, nullable=False),  # of the state; each change adds one
+    Column("changed_at", UtcDateTime(), nullable=False),
+    Column("changed_by", String(100), nullable=False),
+)
+
+happenings = Table(  # a deployment's timeline, beside its transitions: never changed or removed
+    "happenings",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("tenant", String(100), nullable=False),
+    Column("deployment", String(200), nullable=False),
+    Column("key", String(200), nullable=False),  # the same happening is noted once
+    Column("kind", String(40), nullable=False),
+    Column("model", DIGEST, nullable=False),  # empty: none
+    Column("detail", JSON, nullable=False),
+    Column("at", UtcDateTime(), nullable=False),
+    Column("actor", String(100), nullable=False),
+    UniqueConstraint("tenant", "deployment", "key"),
+    Index(None, "tenant", "deployment", "id"),
+)
+
+folded = Table(  # files of answers that the watch has taken in
+    "folded",
+    metadata,
+    Column("tenant", String(100), primary_key=True),
+    Column("name", String(200), primary_key=True),
+    Column("answers", BigInteger, nullable=False),
+    Column("at", UtcDateTime(), nullable=False),
+)
+
+picks = Table(  # answers that somebody should look at, and why
+    "picks",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("tenant", String(100), nullable=False),
+    Column("deployment", String(200), nullable=False),
+    Column("sample", DIGEST, nullable=False),
+    Column("reason", String(20), nullable=False),
+    Column("stratum", String(20), nullable=False),  # of an audit: what had been said; else empty
+    Column("probability", Float, nullable=False),  # of being picked, of an audit; else 0
+    Column("answer", String(64), nullable=False),  # id of the answer; empty: none
+    Column("model", DIGEST, nullable=False),
+    Column("said", Text, nullable=False),  # the decision
+    Column("score", Float, nullable=False),
+    Column("worth", Float, nullable=False),  # the higher, the sooner it is shown
+    Column("detail", JSON, nullable=False),
+    Column("answered_at", UtcDateTime(), nullable=False),
+    Column("picked_at", UtcDateTime(), nullable=False),
+    Column("truth", Text),  # what people agreed on; null: open
+    Column("settled_at", UtcDateTime()),
+    UniqueConstraint("tenant", "deployment", "sample", "reason"),
+    Index(None, "tenant", "deployment", "settled_at"),
+)
+
+labels = Table(  # what people said of pictures: never changed, never removed
+    "labels",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("tenant", String(100), nullable=False),
+    Column("deployment", String(200), nullable=False),
+    Column("sample", DIGEST, nullable=False),
+    Column("label", Text, nullable=False),  # empty: nobody can tell
+    Column("boxes", JSON, nullable=False),
+    Column("source", String(40), nullable=False),
+    Column("key", String(200), nullable=False),  # the same label is taken in once
+    Column("seconds", Float, nullable=False),
+    Column("shown", JSON, nullable=False),  # what the person saw
+    Column("at", UtcDateTime(), nullable=False),
+    Column("actor", String(100), nullable=False),
+    UniqueConstraint("tenant", "deployment", "key"),
+    Index(None, "tenant", "deployment", "sample"),
 )

@@ -13,13 +13,19 @@ from tenfold.workspace import Workspace
 
 def freeze(workspace: Workspace, dataset: str, items: Sequence[Item]) -> Snapshot:
     """Keep the items as they are now, under the digest of what they say."""
-    names = sorted(field.name for field in fields(Item))
-    plain = ({name: getattr(item, name) for name in names} for item in items)
+    plain = (_plain(item) for item in items)
     lines = (json.dumps(one, sort_keys=True, ensure_ascii=False) for one in plain)
     digest = workspace.blobs.put("\n".join(lines).encode())
     snapshot = Snapshot(digest, dataset, len(items))
     snapshots.put(workspace.scope, snapshot)
     return snapshot
+
+
+def _plain(item: Item) -> dict[str, Any]:
+    plain = {field.name: getattr(item, field.name) for field in fields(Item)}
+    if item.origin == "given":  # as snapshots were before production gave any
+        del plain["origin"]
+    return plain
 
 
 def thaw(workspace: Workspace, snapshot: str) -> list[Item]:
