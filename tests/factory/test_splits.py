@@ -2,6 +2,7 @@
 
 import hashlib
 from collections import Counter, defaultdict
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -237,3 +238,52 @@ def test_where_the_likeliest_class_wins_nothing_is_kept_for_a_threshold():
     _, splits = divide(task(question={"classes": ["a", "b", "c"]}), rows)
     assert splits.where("calibrate") == []
     assert len(splits.where("fit")) + len(splits.where("judge")) == 90
+
+
+def test_what_production_drew_judges_and_what_was_picked_there_never_does():
+    rows = items(100, 30)
+    before, first = divide(task(), rows)
+    more = items(40, 40, start=1000, origin="audit") + items(40, 40, start=2000, origin="review")
+    cohort, splits = divide(task(), rows + more, remember(before, first))
+    roles = Counter(
+        (item.origin, role) for item, role in zip(cohort.items, splits.roles, strict=True)
+    )
+    assert roles["audit", "judge"] == 80
+    assert roles["review", "fit"] + roles["review", "calibrate"] == 80
+    assert roles["given", "judge"] >= 39, "what judged goes on judging"
+
+
+def test_a_picked_picture_like_a_drawn_one_does_neither():
+    alike = [
+        item(1, "bad", near="a" * 64, origin="audit"),
+        item(2, "bad", near="a" * 64, origin="review"),
+    ]
+    cohort, splits = divide(task(), items(50, 50, start=100) + alike)
+    roles = dict(zip(cohort.samples, splits.roles, strict=True))
+    assert [roles[one.sha256] for one in alike] == ["judge", None]
+
+
+def test_a_drawn_picture_that_fitted_before_never_judges():
+    rows = items(50, 50)
+    cohort, first = divide(task(), rows)
+    fitted = cohort.items[first.where("fit")[0]]
+    changed = [replace(one, origin="audit") if one == fitted else one for one in rows]
+    cohort, splits = divide(task(), changed, remember(cohort, first))
+    assert dict(zip(cohort.samples, splits.roles, strict=True))[fitted.sha256] is None
+
+
+def test_with_stored_splits_production_adds_to_judge_and_fit():
+    rows = items(30, 30, split="train") + items(30, 30, start=100, split="test")
+    more = [item(1000, "bad", origin="audit"), item(1001, "bad", origin="review")]
+    spec = task(split={"stored": {"train": "fit", "test": "judge"}})
+    cohort, splits = divide(spec, rows + more)
+    roles = dict(zip(cohort.samples, splits.roles, strict=True))
+    assert roles[more[0].sha256] == "judge"
+    assert roles[more[1].sha256] in ("fit", "calibrate")
+
+
+def test_what_was_picked_is_never_thinned_out():
+    more = items(10, 10, start=1000, origin="review")
+    cohort, splits = divide(task(split={"most_fit": 20}), items(100, 100) + more)
+    roles = dict(zip(cohort.samples, splits.roles, strict=True))
+    assert {roles[one.sha256] for one in more} <= {"fit", "calibrate"}

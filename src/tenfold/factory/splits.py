@@ -3,6 +3,9 @@
 A sample's role within a question's lineage is for life: what once judged never fits, what once
 fitted never judges, whatever the seed. New samples fill up the shares. Who judges does not depend
 on the seed; the seed only divides the rest between fit and calibrate.
+
+What was picked in production because it was worth a look never judges: it is harder than what is
+seen there. What was drawn there at random judges, and does nothing else.
 """
 
 from collections.abc import Iterator
@@ -66,7 +69,15 @@ def split(spec: TaskSpec, cohort: Cohort, known: Known) -> Splits:
     Raises:
         DataError: the dataset's own splits leave nothing to fit.
     """
-    drawing = _Drawing(spec, cohort, cohort.mask(known.judge), cohort.mask(known.fit))
+    origins = np.array([item.origin for item in cohort.items])
+    drawing = _Drawing(
+        spec,
+        cohort,
+        judged=cohort.mask(known.judge),
+        fitted=cohort.mask(known.fit),
+        audited=origins == "audit",
+        reviewed=origins == "review",
+    )
     codes = drawing.drawn() if spec.split.stored is None else drawing.stored(spec.split)
     drawing.divide_fit(codes)
     drawing.thin_fit(codes)
@@ -89,13 +100,19 @@ class _Drawing:
     """Samples that judged before."""
     fitted: Bool[np.ndarray, " n"]
     """Samples that fitted before."""
+    audited: Bool[np.ndarray, " n"]
+    """Samples that were drawn in production."""
+    reviewed: Bool[np.ndarray, " n"]
+    """Samples that were picked in production."""
 
     def drawn(self) -> Codes:
         """Judge is filled up to its share in every stratum, in an order that only the question
         sets."""
         groups, shares = self.cohort.groups, self.spec.split
         codes = np.full(len(self.cohort.items), FIT, np.uint8)
-        judges, fits = groups.any(self.judged), groups.any(self.fitted)
+        may_not = (self.fitted | self.reviewed) & ~self.judged
+        judges = groups.any(self.judged | (self.audited & ~may_not))
+        fits = groups.any(self.fitted | self.reviewed)
         place = groups.order(self.spec.question_key)
         chosen = np.zeros(len(groups.names), bool)
         for never_fits, mine in self._strata(np.ones(len(groups.names), bool)):
@@ -108,7 +125,8 @@ class _Drawing:
             chosen[judging] = chosen[taken] = True
         mine = chosen[groups.of]
         # what fitted before and is now found to be like a judge sample may do neither
-        codes[mine] = np.where((self.fitted & ~self.judged)[mine], NONE, JUDGE)
+        codes[mine] = np.where(may_not[mine], NONE, JUDGE)
+        codes[self.audited & ~mine] = NONE  # it fitted before
         return codes
 
     def stored(self, shares: Shares) -> Codes:
@@ -129,6 +147,7 @@ class _Drawing:
             )
         number = {name: ROLES.index(role) for name, role in names.items()}
         codes = np.array([number.get(name or "", NONE) for name in said], np.uint8)
+        codes[self.audited], codes[self.reviewed] = JUDGE, FIT
         groups = self.cohort.groups
         judges = groups.any((codes == JUDGE) | self.judged)[groups.of]
         codes[((codes != JUDGE) & judges) | ((codes == JUDGE) & self.fitted)] = NONE
@@ -159,7 +178,7 @@ class _Drawing:
         if most is None or total <= most:
             return
         place = groups.order(f"size {self.spec.seed}")
-        for _, mine in self._strata(sizes > 0):
+        for _, mine in self._strata((sizes > 0) & ~groups.any(self.reviewed)):
             wanted = max(1, round(int(sizes[mine].sum()) * most / total))
             kept = _take(mine, sizes, place, wanted, at_least_one=True)
             if len(kept):
