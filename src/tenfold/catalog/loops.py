@@ -1,0 +1,188 @@
+"""Deployments that are watched and made anew: the rules, how far each is, and its timeline."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from tenfold.catalog.scope import Scope
+from tenfold.catalog.tables import folded, happenings, loops, transitions
+from tenfold.errors import Conflict, NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    deployment: str
+    spec: str
+    """YAML, see `tenfold.loop.spec`."""
+    state: dict[str, Any]
+    """JSON, see `tenfold.loop.state`."""
+    version: int
+    """Of the state: who changes it says which one it saw."""
+    changed_at: datetime
+    changed_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """Something in a deployment's life."""
+
+    deployment: str
+    kind: str
+    key: str
+    """The same happening is noted once."""
+    model: str = ""
+    detail: dict[str, Any] | None = None
+    at: datetime | None = None
+    """None: now."""
+    actor: str = ""
+
+
+def put(scope: Scope, deployment: str, spec: str) -> Loop:
+    """Begin a loop, or change its rules; how far it is stays."""
+    now = scope.now()
+    with scope.write() as connection:
+        values = {"spec": spec, "changed_at": now, "changed_by": scope.actor}
+        changed = connection.execute(update(loops).where(_of(scope, deployment)).values(values))
+        if not changed.rowcount:
+            row = {"tenant": scope.tenant, "deployment": deployment, "state": {}, "version": 0}
+            connection.execute(insert(loops), row | values)
+    return get(scope, deployment)
+
+
+def drop(scope: Scope, deployment: str) -> None:
+    """End a loop; its timeline, picks and labels stay.
+
+    Raises:
+        NotFound: there is none.
+    """
+    with scope.write() as connection:
+        if not connection.execute(delete(loops).where(_of(scope, deployment))).rowcount:
+            raise _missing(deployment)
+
+
+def get(scope: Scope, deployment: str) -> Loop:
+    """The loop of a deployment.
+
+    Raises:
+        NotFound: there is none.
+    """
+    with scope.read() as connection:
+        row = connection.execute(select(loops).where(_of(scope, deployment))).first()
+    if row is None:
+        raise _missing(deployment)
+    return _loop(row)
+
+
+def everything(scope: Scope) -> list[Loop]:
+    """Every loop, by deployment."""
+    query = select(loops).where(loops.c.tenant == scope.tenant).order_by(loops.c.deployment)
+    with scope.read() as connection:
+        return [_loop(row) for row in connection.execute(query)]
+
+
+def advance(connection: Connection, scope: Scope, loop: Loop, state: dict[str, Any]) -> None:
+    """The state after a step, in the transaction of what the step did.
+
+    Raises:
+        Conflict: somebody else took a step since `loop` was read, or ended the loop.
+    """
+    seen = _of(scope, loop.deployment) & (loops.c.version == loop.version)
+    changed = update(loops).where(seen).values(state=state, version=loop.version + 1)
+    if connection.execute(changed).rowcount != 1:
+        raise Conflict(
+            f"the loop of {loop.deployment!r} went on meanwhile.", hint="Look again, then decide."
+        )
+
+
+def note(connection: Connection, scope: Scope, some: Sequence[Happening]) -> None:
+    """Write happenings on the timeline; what is noted already is left as it is."""
+    if not some:
+        return
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    rows = [
+        {
+            "tenant": scope.tenant,
+            "deployment": one.deployment,
+            "key": one.key,
+            "kind": one.kind,
+            "model": one.model,
+            "detail": one.detail or {},
+            "at": one.at or scope.now(),
+            "actor": one.actor or scope.actor,
+        }
+        for one in some
+    ]
+    connection.execute(dialect.insert(happenings).on_conflict_do_nothing(), rows)
+
+
+def timeline(scope: Scope, deployment: str) -> list[Happening]:
+    """What happened to a deployment and what was changed, oldest first."""
+    noted = select(happenings).where(
+        happenings.c.tenant == scope.tenant, happenings.c.deployment == deployment
+    )
+    moved = select(transitions).where(
+        transitions.c.tenant == scope.tenant, transitions.c.name == deployment
+    )
+    with scope.read() as connection:
+        found = [_happening(row) for row in connection.execute(noted.order_by(happenings.c.id))]
+        found += [_transition(row) for row in connection.execute(moved.order_by(transitions.c.id))]
+    return sorted(found, key=lambda one: one.at or scope.now())
+
+
+def has_happened(scope: Scope, deployment: str, key: str) -> bool:
+    """Whether a happening is on the timeline."""
+    query = select(happenings.c.id).where(
+        happenings.c.tenant == scope.tenant,
+        happenings.c.deployment == deployment,
+        happenings.c.key == key,
+    )
+    with scope.read() as connection:
+        return connection.execute(query).first() is not None
+
+
+def is_folded(scope: Scope, names: Sequence[str]) -> set[str]:
+    """Those of the files of answers that were taken in."""
+    query = select(folded.c.name).where(folded.c.tenant == scope.tenant)
+    with scope.read() as connection:
+        return set(connection.execute(query).scalars()) & set(names)
+
+
+def fold(connection: Connection, scope: Scope, name: str, *, answers: int) -> None:
+    """Note that a file of answers is taken in, in the transaction that did.
+
+    Raises:
+        Conflict: it was taken in already.
+    """
+    known = (folded.c.tenant == scope.tenant) & (folded.c.name == name)
+    if connection.execute(select(folded.c.name).where(known)).first():
+        raise Conflict(f"the answers in {name} are taken in already.")
+    row = {"tenant": scope.tenant, "name": name, "answers": answers, "at": scope.now()}
+    connection.execute(insert(folded), row)
+
+
+def _of(scope: Scope, deployment: str) -> ColumnElement[bool]:
+    return (loops.c.tenant == scope.tenant) & (loops.c.deployment == deployment)
+
+
+def _missing(deployment: str) -> NotFound:
+    return NotFound(
+        f"{deployment!r} has no loop.", hint="`tenfold loop set NAME` begins one with the defaults."
+    )
+
+
+def _loop(row: Row[Any]) -> Loop:
+    return Loop(row.deployment, row.spec, row.state, row.version, row.changed_at, row.changed_by)
+
+
+def _happening(row: Row[Any]) -> Happening:
+    return Happening(row.deployment, row.kind, row.key, row.model, row.detail, row.at, row.actor)
+
+
+def _transition(row: Row[Any]) -> Happening:
+    detail = {"before": row.before, "why": row.why, "generation": row.generation}
+    key = f"{row.generation}:{row.action}"
+    return Happening(row.name, row.action, key, row.model, detail, row.at, row.actor)

@@ -1,0 +1,69 @@
+"""Loops: rules, state that moves on once, and a timeline that is never rewritten."""
+
+import pytest
+
+from tenfold.catalog import loops
+from tenfold.catalog.loops import Happening
+from tenfold.errors import Conflict, NotFound
+
+CAP = "station-7/cap"
+
+
+@pytest.fixture
+def scope(catalog):
+    return catalog.scope("local", "ann")
+
+
+def test_rules_may_change_and_the_state_stays(scope):
+    loop = loops.put(scope, CAP, "approve: rule\n")
+    with scope.write() as connection:
+        loops.advance(connection, scope, loop, {"step": 1})
+    changed = loops.put(scope, CAP, "approve: person\n")
+    assert (changed.spec, changed.state, changed.version) == ("approve: person\n", {"step": 1}, 1)
+    assert [one.deployment for one in loops.everything(scope)] == [CAP]
+
+
+def test_a_step_is_taken_once(scope):
+    loop = loops.put(scope, CAP, "")
+    with scope.write() as connection:
+        loops.advance(connection, scope, loop, {"step": 1})
+    with pytest.raises(Conflict, match="went on meanwhile"), scope.write() as connection:
+        loops.advance(connection, scope, loop, {"step": 1})
+
+
+def test_a_loop_that_is_gone_takes_no_step(scope):
+    loop = loops.put(scope, CAP, "")
+    loops.drop(scope, CAP)
+    with pytest.raises(Conflict), scope.write() as connection:
+        loops.advance(connection, scope, loop, {})
+    with pytest.raises(NotFound, match="no loop"):
+        loops.get(scope, CAP)
+    with pytest.raises(NotFound):
+        loops.drop(scope, CAP)
+
+
+def test_a_happening_is_noted_once_and_read_in_order(scope):
+    first = Happening(CAP, "alarm", "alarm:1", detail={"kind": "features"})
+    for _ in range(2):
+        with scope.write() as connection:
+            loops.note(connection, scope, [first, Happening(CAP, "make", "make:1")])
+    told = loops.timeline(scope, CAP)
+    assert [(one.kind, one.actor) for one in told] == [("alarm", "ann"), ("make", "ann")]
+    assert loops.has_happened(scope, CAP, "alarm:1")
+    assert not loops.has_happened(scope, CAP, "alarm:2")
+
+
+def test_a_file_of_answers_is_taken_in_once(scope):
+    with scope.write() as connection:
+        loops.fold(connection, scope, "a-1", answers=3)
+    with pytest.raises(Conflict, match="already"), scope.write() as connection:
+        loops.fold(connection, scope, "a-1", answers=3)
+    assert loops.is_folded(scope, ["a-1", "a-2"]) == {"a-1"}
+
+
+def test_tenants_do_not_see_each_other(catalog, scope):
+    loops.put(scope, CAP, "")
+    other = catalog.scope("other", "bob")
+    assert loops.everything(other) == []
+    with pytest.raises(NotFound):
+        loops.get(other, CAP)
