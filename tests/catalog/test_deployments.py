@@ -62,7 +62,7 @@ def test_a_deployment_goes_through_shadow_canary_promotion_and_back(scope):
     change(scope, "deploy", A, why="first")
     change(scope, "shadow", B)
     change(scope, "canary", B, share=0.1)
-    assert now(scope).models == (A, B, B)
+    assert now(scope).models == (A, B), "what answers for real need not be asked twice"
     change(scope, "promote", why="proven")
     assert (now(scope).live, now(scope).before, now(scope).models) == (B, A, (B,))
     change(scope, "rollback", why="too many rejects")

@@ -115,7 +115,8 @@ def stepped(now: Deployment | None, change: Change) -> Deployment:
     if change.action == "canary":
         if not 0 < change.share < 1:
             raise SpecError(f"a canary's share lies in (0, 1), got {change.share!r}.")
-        return replace(now, canary=change.model, canary_share=change.share)
+        shadow = now.shadow if now.shadow != change.model else ""  # it need not be asked twice
+        return replace(now, canary=change.model, canary_share=change.share, shadow=shadow)
     if change.action == "promote":
         return _promoted(now)
     if change.action == "rollback":

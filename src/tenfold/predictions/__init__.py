@@ -42,7 +42,8 @@ class Answered:
     sample: str
     """SHA-256 of the file, or of the pixels."""
     route: str
-    label: str
+    label: str | None
+    """None: the head failed, and nobody got an answer of it."""
     score: float
     latency_ms: float
     """From the arrival of the request to the answer."""

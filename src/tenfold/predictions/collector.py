@@ -141,7 +141,7 @@ def _entries(
                 at=max(one.when for one in some),
                 cpu_s=sum(one.busy_ms for one in some) / 1e3,
                 wall_s=sum(one.latency_ms for one in some) / 1e3,
-                images=len(some),
+                images=sum(one.label is not None for one in some),
             )
         )
     return found

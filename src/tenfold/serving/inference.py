@@ -205,8 +205,8 @@ class Inference:
             self._shelf.heads.drop(model)
 
     async def answer(self, asked: Asked, some: Sequence[Picture]) -> list[Replies]:
-        """What every deployment that is asked says of each picture. Nothing is recorded unless all
-        pictures are answered.
+        """What every deployment that is asked says of each picture. No answer is recorded unless
+        all pictures are answered; that a head failed is.
 
         Raises:
             NotFound: one is not deployed.
@@ -240,13 +240,19 @@ class Inference:
             ]
         )
         told = await _all([self._batcher.ask(c.one, deadline=asked.deadline) for c in cases])
-        replies = [
-            _replies(case, what, queue_s) for case, (what, queue_s) in zip(cases, told, strict=True)
-        ]
         frames = [
-            self._frames(asked, case, (arrived, reply.times), what)
-            for case, (what, _), reply in zip(cases, told, replies, strict=True)
+            one
+            for case, (what, queue_s) in zip(cases, told, strict=True)
+            for one in self._frames(asked, case, (arrived, _times(case, what, queue_s)), what)
         ]
+        try:
+            replies = [
+                _replies(case, what, queue_s)
+                for case, (what, queue_s) in zip(cases, told, strict=True)
+            ]
+        except Exception:
+            await self._record([one for one in frames if one[0].label is None])
+            raise
         await self._record(frames)
         for case, reply in zip(cases, replies, strict=True):
             _observe(reply.times)
@@ -270,7 +276,7 @@ class Inference:
         routes, route = asked.routes, route or sample
         found = [routes.deployment(name) for name in asked.names]
         chosen = [(one.name, answering(routes, one, route, asked.version)) for one in found]
-        heads = [self._shelf.head(choice.head) for _, choice in chosen]
+        heads = [self._head(asked, (name, choice), sample, route) for name, choice in chosen]
         later: list[tuple[str, Chosen]] = []
         for one in found if not asked.version else ():
             shadow = shadow_of(routes, one)
@@ -288,6 +294,17 @@ class Inference:
             sample, route, picture, tuple(chosen), tuple(later), asks, began - since, decode_s
         )
 
+    def _head(
+        self, asked: Asked, chosen: tuple[str, Chosen], sample: str, route: str
+    ) -> LoadedHead:
+        """The head that is asked; that it cannot be is recorded."""
+        try:
+            return self._shelf.head(chosen[1].head)
+        except TenfoldError as error:
+            about, when = (sample, route), (time.time(), 0.0)
+            self._log.append(frame(_answered(asked, chosen, about, when, error)))
+            raise
+
     def _shadow(self, choice: Chosen) -> LoadedHead | None:
         try:
             return self._shelf.head(choice.head)
@@ -302,42 +319,28 @@ class Inference:
 
     def _frames(
         self, asked: Asked, case: _Case, times: tuple[float, Times], told: Told
-    ) -> list[bytes]:
-        """A record for each head that answered."""
+    ) -> list[tuple[Answered, bytes]]:
+        """A record for each head that was asked."""
         arrived, spent = times
         busy_s = (spent.decode + spent.trunk + spent.head) / len(case.chosen)
         seen: dict[int, bytes] = {}
-        frames: list[bytes] = []
-        for place, (name, choice) in enumerate(case.chosen):
+        frames: list[tuple[Answered, bytes]] = []
+        for place, chosen in enumerate(case.chosen):
             answer, pooled = told.answers[place], told.pooled[place]
-            if isinstance(answer, Exception):
-                continue
             if id(pooled) not in seen:
                 seen[id(pooled)] = self._projection.projected(pooled).tobytes()
-            record = Answered(
-                id=asked.id,
-                at=arrived,
-                deployment=name,
-                role=choice.role,
-                model=choice.head.model,
-                sample=case.sample,
-                route=case.route,
-                label=answer.decision,
-                score=round(answer.score, 7),
-                latency_ms=round((time.time() - arrived) * 1e3, 3),
-                busy_ms=round(busy_s * 1e3, 3),
-                generation=asked.routes.generation,
-            )
-            frames.append(frame(record, seen[id(pooled)]))
-            metrics.ANSWERS.labels(choice.role).inc()
+            about = (case.sample, case.route)
+            record = _answered(asked, chosen, about, (arrived, busy_s), answer)
+            frames.append((record, frame(record, seen[id(pooled)])))
         return frames
 
-    async def _record(self, frames: Sequence[Sequence[bytes]]) -> None:
+    async def _record(self, frames: Sequence[tuple[Answered, bytes]]) -> None:
         """All records of a request, or none."""
-        flat = [data for some in frames for data in some]
-        written = self._log.append(b"".join(flat), answers=len(flat))
+        written = self._log.append(b"".join(data for _, data in frames), answers=len(frames))
         if written is not None:
             await asyncio.shield(asyncio.wrap_future(written))
+        for one, _ in frames:
+            metrics.ANSWERS.labels(one.role).inc(one.label is not None)
 
     def _afterwards(self, asked: Asked, case: _Case) -> None:
         """What nobody waits for; where too much of it waits, it is passed over and counted."""
@@ -380,7 +383,7 @@ class Inference:
             told, queue_s = await self._batcher.ask(one)
             times = Times(decode_s, queue_s, told.trunk_s, told.head_s)
             alone = _Case(case.sample, case.route, case.picture, case.later, (), one, 0.0, decode_s)
-            await self._record([self._frames(asked, alone, (arrived, times), told)])
+            await self._record(self._frames(asked, alone, (arrived, times), told))
         except TenfoldError as error:
             log.error("a shadow was not asked: %s", error)
 
@@ -411,8 +414,37 @@ def _replies(case: _Case, told: Told, queue_s: float) -> Replies:
         if isinstance(answer, Exception):
             raise answer
         replies.append(Reply(name, choice.role, head, answer))
-    return Replies(
-        tuple(replies), Times(case.decode_s, case.wait_s + queue_s, told.trunk_s, told.head_s)
+    return Replies(tuple(replies), _times(case, told, queue_s))
+
+
+def _times(case: _Case, told: Told, queue_s: float) -> Times:
+    return Times(case.decode_s, case.wait_s + queue_s, told.trunk_s, told.head_s)
+
+
+def _answered(
+    asked: Asked,
+    chosen: tuple[str, Chosen],
+    about: tuple[str, str],
+    when: tuple[float, float],
+    answer: Answer | Exception,
+) -> Answered:
+    """The record of an answer, or of a failure, about (sample, route), that arrived and kept busy
+    so long."""
+    (name, choice), (sample, route), (arrived, busy_s) = chosen, about, when
+    failed = isinstance(answer, Exception)
+    return Answered(
+        id=asked.id,
+        at=arrived,
+        deployment=name,
+        role=choice.role,
+        model=choice.head.model,
+        sample=sample,
+        route=route,
+        label=None if failed else answer.decision,
+        score=0.0 if failed else round(answer.score, 7),
+        latency_ms=round((time.time() - arrived) * 1e3, 3),
+        busy_ms=round(busy_s * 1e3, 3),
+        generation=asked.routes.generation,
     )
 
 
