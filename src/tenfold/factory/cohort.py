@@ -126,15 +126,15 @@ def spelt(spec: TaskSpec, items: Sequence[Item]) -> TaskSpec:
     ):
         return spec
     names = {label for labels in _answers(spec, _meant(spec, items)) for label in labels}
-    positive, negative = _sides(spec, names)
+    positive, negative = sides(spec, names)
     if positive | negative == names:
         keep_good = spec.kind == "anomaly"
         positive, negative = (set[str](), negative) if keep_good else (positive, set[str]())
-    sides = {"positive": tuple(sorted(positive)), "negative": tuple(sorted(negative))}
-    return spec.model_copy(update={"question": question.model_copy(update=sides)})
+    named = {"positive": tuple(sorted(positive)), "negative": tuple(sorted(negative))}
+    return spec.model_copy(update={"question": question.model_copy(update=named)})
 
 
-def _sides(spec: TaskSpec, names: set[str]) -> tuple[set[str], set[str]]:
+def sides(spec: TaskSpec, names: set[str]) -> tuple[set[str], set[str]]:
     """Labels that are bad and labels that are good; a side that is not named is the rest."""
     positive, negative = set(spec.question.positive), set(spec.question.negative)
     if not positive and not negative:
@@ -161,7 +161,7 @@ def _good_or_bad(
     spec: TaskSpec, items: Sequence[Item], answers: Sequence[tuple[str, ...]]
 ) -> Cohort:
     names = {label for labels in answers for label in labels}
-    positive, negative = _sides(spec, names)
+    positive, negative = sides(spec, names)
     for name in sorted((positive | negative) - names):
         raise DataError(
             f"no sample is labelled {name!r}; there are {', '.join(sorted(names)) or 'none'}.",
