@@ -43,6 +43,11 @@ class Workspace:
         return self.settings.home / "runs"
 
     @property
+    def answers_folder(self) -> Path:
+        """Where what was answered is recorded on this machine."""
+        return self.settings.home / "answers" / self.settings.tenant
+
+    @property
     def reports_folder(self) -> Path:
         return self.settings.home / "reports"
 

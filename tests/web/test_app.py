@@ -11,7 +11,7 @@ import tenfold
 from tenfold.catalog.tables import entries
 from tenfold.heads.classify_linear import LinearScorer
 from tenfold.predictions.collector import collect, read
-from tenfold.web.app import Limits, answers_folder, created
+from tenfold.web.app import Limits, created
 
 pytestmark = pytest.mark.xdist_group("line")  # one worker makes the line
 
@@ -64,8 +64,8 @@ def test_that_a_head_failed_is_recorded_and_bills_no_picture(app, cells, monkeyp
 
     assert asyncio.run(scene()) == (200, 500)
     workspace = app.state.workspace
-    assert collect(workspace.scope, answers_folder(workspace)).answers == 2
-    rows = read(answers_folder(workspace)).to_pylist()
+    assert collect(workspace.scope, workspace.answers_folder).answers == 2
+    rows = read(workspace.answers_folder).to_pylist()
     assert [row["label"] is None for row in rows] == [False, True]
     with workspace.scope.read() as connection:
         booked = connection.execute(select(entries.c.images).where(entries.c.kind == "serve"))

@@ -10,7 +10,6 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 from fastapi import FastAPI, Request
 from starlette.datastructures import Headers
@@ -108,13 +107,8 @@ def _inference(workspace: Workspace, run: str, limits: Limits) -> Inference:
         home / "packs",
         Kept(limits.heads_mb * 1_000_000),
     )
-    answers = Log(answers_folder(workspace), f"{run}-{os.getpid()}", durable=limits.durable)
+    answers = Log(workspace.answers_folder, f"{run}-{os.getpid()}", durable=limits.durable)
     return Inference(workspace, shelf, answers, queue=limits.queue, budget_s=limits.budget_ms / 1e3)
-
-
-def answers_folder(workspace: Workspace) -> Path:
-    """Where what was answered is recorded on this machine."""
-    return workspace.settings.home / "answers" / workspace.settings.tenant
 
 
 async def _poll(app: FastAPI) -> None:

@@ -26,7 +26,7 @@ from tenfold.errors import Conflict, NotAllowed, TenfoldError, Unavailable
 from tenfold.predictions import pictures
 from tenfold.predictions.collector import collect
 from tenfold.serving.metrics import FOLDER, forget
-from tenfold.web.app import Limits, answers_folder, created, drain, log_as_json
+from tenfold.web.app import Limits, created, drain, log_as_json
 from tenfold.web.http import GuardedProtocol, TellingServer
 from tenfold.workspace import Workspace, opened
 
@@ -150,7 +150,7 @@ class Server:
     def collect(self) -> None:
         """Take in what was answered; what cannot be taken in now is taken in later."""
         scope, claims = self._workspace.scope, self._workspace.catalog.claims
-        folder = answers_folder(self._workspace)
+        folder = self._workspace.answers_folder
         try:
             if claims.take(scope.tenant, COLLECT):
                 try:
