@@ -36,7 +36,7 @@ def test_a_loop_that_is_gone_takes_no_step(scope):
     loops.drop(scope, CAP)
     with pytest.raises(Conflict), scope.write() as connection:
         loops.advance(connection, scope, loop, {})
-    with pytest.raises(NotFound, match="no loop"):
+    with pytest.raises(NotFound, match="is not watched"):
         loops.get(scope, CAP)
     with pytest.raises(NotFound):
         loops.drop(scope, CAP)

@@ -170,7 +170,7 @@ def _of(scope: Scope, deployment: str) -> ColumnElement[bool]:
 
 def _missing(deployment: str) -> NotFound:
     return NotFound(
-        f"{deployment!r} has no loop.", hint="`tenfold loop set NAME` begins one with the defaults."
+        f"{deployment!r} is not watched.", hint="`tenfold watch NAME` begins one with the defaults."
     )
 
 

@@ -1,0 +1,183 @@
+"""The review queue: answers that somebody should look at, and why each was picked."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from datetime import datetime
+from typing import Any, Literal, get_args
+
+from sqlalchemy import ColumnElement, Connection, Row, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from tenfold.catalog.scope import Scope
+from tenfold.catalog.tables import picks
+
+Reason = Literal["audit", "doubt", "novelty", "disagreement", "drift", "miss", "suspect"]
+REASONS: tuple[Reason, ...] = get_args(Reason)
+CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """One answer to look at; (deployment, sample, reason) is its identity."""
+
+    deployment: str
+    sample: str
+    reason: Reason
+    stratum: str = ""
+    """Of an audit: what had been said, see `loop.review.stratum_of`; else empty."""
+    probability: float = 0.0
+    """With which an audit was drawn; else 0."""
+    answer: str = ""
+    """Id of the answer; empty: none."""
+    model: str = ""
+    said: str = ""
+    """The decision."""
+    score: float = 0.0
+    worth: float = 0.0
+    """The higher, the sooner it is shown."""
+    detail: dict[str, Any] = field(default_factory=dict[str, Any])
+    answered_at: datetime | None = None
+    """None: now, as `picked_at`."""
+    picked_at: datetime | None = None
+    truth: str | None = None
+    """What people agreed on, empty where nobody can tell; None: open."""
+    settled_at: datetime | None = None
+    id: int = 0
+    """0: not in the catalog yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Pictures of a deployment's queue; one that was picked twice counts once."""
+
+    open: int = 0
+    settled: int = 0
+    """People agreed on what they show."""
+    misses: int = 0
+    """Of the settled: reported misses."""
+    picked: dict[str, int] = field(default_factory=dict[str, int])
+    """Picks by reason, open and settled."""
+
+
+def put(connection: Connection, scope: Scope, some: Iterable[Pick]) -> int:
+    """Put answers in the queue; what is there already stays as it is. Returns how many are new."""
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    now = scope.now()
+    rows: list[dict[str, Any]] = []
+    for one in some:
+        plain = asdict(one) | {"tenant": scope.tenant}
+        plain |= {name: plain[name] or now for name in ("answered_at", "picked_at")}
+        del plain["id"]
+        rows.append(plain)
+    if not rows:
+        return 0
+    query = dialect.insert(picks).on_conflict_do_nothing().returning(picks.c.id)
+    return len(connection.execute(query, rows).all())
+
+
+def open_picks(scope: Scope, deployment: str, *, limit: int = 0) -> list[Pick]:
+    """What waits for people, a picture each, those most worth it first; 0: all.
+
+    Of a picture that was picked for several reasons the worthiest stands for all.
+    """
+    query = (
+        select(picks)
+        .where(_of(scope, deployment), picks.c.settled_at.is_(None))
+        .order_by(picks.c.worth.desc(), picks.c.id)
+    )
+    found: dict[str, Pick] = {}
+    with scope.read() as connection:
+        for row in connection.execute(query):
+            found.setdefault(row.sample, _pick(row))
+            if limit and len(found) == limit:
+                break
+    return list(found.values())
+
+
+def of_sample(scope: Scope, deployment: str, sample: str) -> list[Pick]:
+    """Why a picture was picked, the worthiest reason first."""
+    query = select(picks).where(_of(scope, deployment), picks.c.sample == sample)
+    with scope.read() as connection:
+        return [_pick(row) for row in connection.execute(query.order_by(picks.c.worth.desc()))]
+
+
+def settled(scope: Scope, deployment: str) -> list[Pick]:
+    """Picks on which people agreed, in the order of their picking."""
+    query = select(picks).where(_of(scope, deployment), picks.c.settled_at.is_not(None))
+    with scope.read() as connection:
+        return [_pick(row) for row in connection.execute(query.order_by(picks.c.id))]
+
+
+def audits(scope: Scope, deployment: str, model: str) -> list[Pick]:
+    """Every audit of a model's answers, open ones too, in the order in which they were drawn."""
+    query = select(picks).where(
+        _of(scope, deployment), picks.c.reason == "audit", picks.c.model == model
+    )
+    with scope.read() as connection:
+        return [_pick(row) for row in connection.execute(query.order_by(picks.c.id))]
+
+
+def truths(scope: Scope, deployment: str, samples: Sequence[str]) -> dict[str, str]:
+    """What people agreed on, of those of the pictures on which they did."""
+    found: dict[str, str] = {}
+    with scope.read() as connection:
+        for start in range(0, len(samples), CHUNK):
+            some = picks.c.sample.in_(samples[start : start + CHUNK])
+            query = select(picks.c.sample, picks.c.truth).where(
+                _of(scope, deployment), some, picks.c.settled_at.is_not(None)
+            )
+            found |= {row.sample: row.truth for row in connection.execute(query)}
+    return found
+
+
+def settle(
+    connection: Connection, scope: Scope, deployment: str, sample: str, truth: str | None
+) -> None:
+    """What people agree on about a picture, for every reason it was picked for; None: they agree no
+    longer, and it is open again."""
+    when = None if truth is None else scope.now()
+    query = update(picks).where(_of(scope, deployment), picks.c.sample == sample)
+    connection.execute(query.values(truth=truth, settled_at=when))
+
+
+def counts(scope: Scope, deployment: str) -> Counts:
+    """How much waits and how much is known."""
+    by_reason = (
+        select(picks.c.reason, func.count().label("n"))
+        .where(_of(scope, deployment))
+        .group_by(picks.c.reason)
+    )
+    samples = func.count(picks.c.sample.distinct())
+    mine = _of(scope, deployment)
+    is_settled = picks.c.settled_at.is_not(None) & (picks.c.truth != "")
+    is_open = picks.c.settled_at.is_(None)
+    with scope.read() as connection:
+        picked = {row.reason: row.n for row in connection.execute(by_reason)}
+        return Counts(
+            open=connection.execute(select(samples).where(mine, is_open)).scalar_one(),
+            settled=connection.execute(select(samples).where(mine, is_settled)).scalar_one(),
+            misses=connection.execute(
+                select(samples).where(mine, is_settled, picks.c.reason == "miss")
+            ).scalar_one(),
+            picked=picked,
+        )
+
+
+def waiting(scope: Scope) -> dict[str, int]:
+    """Open pictures by deployment, where there are any."""
+    query = (
+        select(picks.c.deployment, func.count(picks.c.sample.distinct()).label("n"))
+        .where(picks.c.tenant == scope.tenant, picks.c.settled_at.is_(None))
+        .group_by(picks.c.deployment)
+        .order_by(picks.c.deployment)
+    )
+    with scope.read() as connection:
+        return {row.deployment: row.n for row in connection.execute(query)}
+
+
+def _of(scope: Scope, deployment: str) -> ColumnElement[bool]:
+    return (picks.c.tenant == scope.tenant) & (picks.c.deployment == deployment)
+
+
+def _pick(row: Row[Any]) -> Pick:
+    return Pick(**{f.name: getattr(row, f.name) for f in fields(Pick)})

@@ -1,0 +1,244 @@
+"""Which answers are worth a person's look, and what people agree on.
+
+Two kinds of picks never mix. An *audit* is drawn by lot, whatever the answer looks like, with a
+known probability: only audits say how often production is wrong. All others are picked because they
+teach most, so they say nothing of how often.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import numpy as np
+from jaxtyping import Float32
+from pydantic import Field
+
+from tenfold.specs.yaml_file import Part
+
+UNFIT = "unfit"
+CANNOT_TELL = ""
+"""What a person says, or people agree on, where the picture does not show it."""
+Share = Annotated[float, Field(ge=0, le=1)]
+Stratum = Literal["ok", "reject", "said", "unfit"]
+Signal = Literal["doubt", "novelty", "drift", "disagreement"]
+ALIKE = 0.1
+"""Pictures nearer to each other than this share of the usual distance show the same."""
+
+
+class Rule(Part):
+    """How much people are asked."""
+
+    audit_ok: Share = 0.01
+    """Share of the answers that passed something, drawn by lot: finds wrong OKs."""
+    audit_reject: Share = 0.1
+    """Share of the answers that rejected something, drawn by lot: finds wrong rejects."""
+    audit_unfit: Share = 0.05
+    """Share of the answers that said `unfit`, drawn by lot."""
+    audit_said: Share = 0.02
+    """Share of the answers to questions of several classes, drawn by lot."""
+    per_day: Annotated[int, Field(ge=0)] = 50
+    """Pictures a day that are picked because they teach; audits come on top."""
+    doubt: Share = 0.5
+    """Of those: the least sure answers. What is left of a kind goes to the others."""
+    novelty: Share = 0.5
+    """Of those: the ones least like what the head had seen."""
+    second_opinion: Share = 0.0
+    """Share of the pictures that two people must agree on; a third decides where they do not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An answer that might be picked, with what speaks for it."""
+
+    place: int
+    """Among the projections."""
+    sample: str
+    doubt: float
+    """0: sure, 1: on the edge."""
+    novelty: float
+    """How far from what the head had seen; any scale."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    place: int
+    reason: Signal
+    worth: float
+    """In [0, 1]; the higher, the sooner it is shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One label, as the count looks at it."""
+
+    who: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    truth: str
+    """`CANNOT_TELL` where people agree that nobody can."""
+
+
+@dataclass(frozen=True, slots=True)
+class NeedsMore:
+    labels: int
+    """More people who must look."""
+
+
+def stratum_of(label: str, *, good: str | None) -> Stratum:
+    """What kind of answer it was; `good` is the class that passes, None: there is none."""
+    if label == UNFIT:
+        return "unfit"
+    if good is None:
+        return "said"
+    return "ok" if label == good else "reject"
+
+
+def audit_share(rule: Rule, stratum: Stratum) -> float:
+    """With which probability an answer of a stratum is drawn."""
+    shares = {
+        "ok": rule.audit_ok,
+        "reject": rule.audit_reject,
+        "unfit": rule.audit_unfit,
+        "said": rule.audit_said,
+    }
+    return shares[stratum]
+
+
+def is_audited(answer: str, probability: float, *, salt: str) -> bool:
+    """Whether the lot falls on an answer: the same on every machine, whatever else is known."""
+    return _lot("audit", salt, answer) < probability
+
+
+def doubt_of(
+    scores: Float32[np.ndarray, " n"], *, threshold: float | None, spread: float = 1.0
+) -> Float32[np.ndarray, " n"]:
+    """How near each answer is to the other one, in (0, 1].
+
+    With a threshold the distance to it counts, in units of `spread`; without one the score says how
+    sure the head is of its decision.
+    """
+    if threshold is None:
+        return (1 - scores).astype(np.float32)
+    away = np.abs(scores - threshold) / max(spread, 1e-9)
+    return (1 / (1 + away)).astype(np.float32)
+
+
+def novelty_of(
+    projections: Float32[np.ndarray, "n dim"], known: Float32[np.ndarray, "m dim"]
+) -> Float32[np.ndarray, " n"]:
+    """Distance of each to the nearest of what is known."""
+    if not len(known):
+        return np.zeros(len(projections), np.float32)
+    squares = (known**2).sum(1)
+    nearest = np.empty(len(projections), np.float32)
+    for start in range(0, len(projections), 1024):
+        some = projections[start : start + 1024]
+        apart = (some**2).sum(1)[:, None] + squares - 2 * some @ known.T
+        nearest[start : start + 1024] = np.sqrt(np.maximum(apart.min(1), 0))
+    return nearest
+
+
+def choose(
+    rule: Rule,
+    candidates: Sequence[Candidate],
+    projections: Float32[np.ndarray, "n dim"],
+    *,
+    budget: int,
+    usual: float,
+) -> list[Chosen]:
+    """At most `budget` of the candidates, those that teach most and no two of a kind.
+
+    Half by doubt and half by novelty, as the rule says, each on a scale of ranks. Within a reason
+    the next pick has the most worth times distance to all picks so far, and what is alike to a pick
+    (nearer than a tenth of `usual`, the usual distance between pictures) is not picked.
+
+    Source: Sener & Savarese 2018, "Active learning for convolutional neural networks: a core-set
+    approach", section 4.2 (greedy k-center), weighted by how much each is worth.
+    """
+    if not candidates or budget <= 0:
+        return []
+    wanted: list[tuple[Signal, np.ndarray]] = [
+        ("novelty", _ranks([one.novelty for one in candidates])),
+        ("doubt", _ranks([one.doubt for one in candidates])),
+    ]
+    total = rule.doubt + rule.novelty or 1.0
+    counts = {
+        "doubt": round(budget * rule.doubt / total),
+        "novelty": budget - round(budget * rule.doubt / total),
+    }
+    places = np.array([one.place for one in candidates])
+    spread = _Spread(projections[places], usual=usual)
+    chosen: list[Chosen] = []
+    for reason, worth in wanted:
+        for i in spread.take(worth, counts[reason]):
+            chosen.append(Chosen(candidates[i].place, reason, float(worth[i])))
+    return chosen
+
+
+def agreed(labels: Iterable[Said], *, needed: int = 1) -> Agreed | NeedsMore:
+    """What people agree on: one label settles an ordinary picture; where `needed` is two they must
+    say the same, and a third decides where they do not.
+
+    Of each person the newest label counts. Three who say three things agree on nothing: one more
+    must look, until two say the same.
+    """
+    newest = {one.who: one.label for one in labels}
+    votes = Counter(newest.values())
+    if not votes:
+        return NeedsMore(needed)
+    (label, most), *rest = sorted(votes.items(), key=lambda vote: (-vote[1], vote[0]))
+    is_tied = bool(rest) and rest[0][1] == most
+    if len(votes) > 1:
+        needed = max(2, needed)
+    if is_tied or most < needed:
+        return NeedsMore(1 if is_tied else needed - most)
+    return Agreed(label)
+
+
+def opinions_needed(rule: Rule, sample: str, *, salt: str) -> int:
+    """How many people must agree on a picture: by lot, so that nobody can tell beforehand."""
+    return 2 if _lot("second opinion", salt, sample) < rule.second_opinion else 1
+
+
+def _lot(*words: str) -> float:
+    """A number in [0, 1), evenly over all words."""
+    digest = hashlib.sha256("\0".join(words).encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
+
+
+def _ranks(values: Sequence[float]) -> np.ndarray:
+    """Evenly in (0, 1]; equal values have equal ranks, the least that one of them could have."""
+    _, number, counts = np.unique(values, return_inverse=True, return_counts=True)
+    starts = np.cumsum(counts) - counts + 1
+    return (starts / len(values))[number].astype(np.float32)
+
+
+class _Spread:
+    """Picks far from each other."""
+
+    def __init__(self, points: Float32[np.ndarray, "n dim"], *, usual: float) -> None:
+        self._points, self._squares = points, (points**2).sum(1)
+        self._least = ALIKE * usual
+        self._usual = max(usual, 1e-9)
+        self._away = np.full(len(points), np.inf, np.float32)
+        """Distance of each to the nearest pick."""
+
+    def take(self, worth: np.ndarray, count: int) -> list[int]:
+        taken: list[int] = []
+        while len(taken) < count:
+            away = np.minimum(self._away / self._usual, 1.0)
+            value = np.where(self._away > self._least, worth * away, -1.0)
+            best = int(value.argmax())
+            if value[best] <= 0:
+                break
+            taken.append(best)
+            products = self._points @ self._points[best]
+            squares = self._squares + self._squares[best] - 2 * products
+            self._away = np.minimum(self._away, np.sqrt(np.maximum(squares, 0)))
+            self._away[best] = 0.0
+        return taken
