@@ -1,13 +1,13 @@
-"""The review queue and its labels in the catalog."""
+"""The review queue: what waits, in which order, and what is settled."""
+
+import hashlib
+from collections import Counter
 
 import pytest
-from sqlalchemy import func, select
 
 from tenfold.catalog import labels, picks
 from tenfold.catalog.labels import Label
 from tenfold.catalog.picks import Pick
-from tenfold.catalog.tables import entries
-from tenfold.errors import DataError
 
 CAP = "station-7/cap"
 A, B, C = ("a" * 64, "b" * 64, "c" * 64)
@@ -35,10 +35,10 @@ def add(scope, label):
 
 def test_the_same_pick_is_in_the_queue_once(scope):
     pick = Pick(CAP, A, "doubt", worth=0.5, detail={"route": "SN-1"})
-    assert put(scope, pick, Pick(CAP, B, "audit", worth=0.9)) == 2
+    assert put(scope, pick, Pick(CAP, B, "doubt", worth=0.9)) == 2
     assert put(scope, pick, Pick(CAP, A, "novelty", worth=0.7)) == 1
     waiting = picks.open_picks(scope, CAP)
-    assert [(one.sample, one.reason) for one in waiting] == [(B, "audit"), (A, "novelty")]
+    assert [(one.sample, one.reason) for one in waiting] == [(B, "doubt"), (A, "novelty")]
     assert [one.reason for one in picks.of_sample(scope, CAP, A)] == ["novelty", "doubt"]
     assert picks.open_picks(scope, CAP, limit=1) == waiting[:1]
     assert picks.of_sample(scope, CAP, A)[1].detail == {"route": "SN-1"}
@@ -67,35 +67,67 @@ def test_what_nobody_can_tell_is_no_label(scope):
     assert (counted.open, counted.settled) == (0, 0)
 
 
-def test_labels_are_events_and_their_seconds_are_booked_once(scope):
-    first = Label(CAP, A, "good", "k1", seconds=4.0, shown={"said": "bad"}, boxes=((1, 2, 3, 4),))
-    assert add(scope, first)
-    assert not add(scope, first)
-    assert add(scope, Label(CAP, A, "bad", "k2", seconds=2.5, actor="bob"))
-    with scope.read() as connection:
-        found = labels.of_sample(connection, scope, CAP, A)
-        booked = select(func.sum(entries.c.human_s), func.sum(entries.c.labels))
-        assert connection.execute(booked.where(entries.c.kind == "label")).one() == (6.5, 2)
-    assert [(one.actor, one.label, one.seconds) for one in found] == [
-        ("ann", "good", 4.0),
-        ("bob", "bad", 2.5),
-    ]
-    assert (found[0].boxes, found[0].shown) == (((1, 2, 3, 4),), {"said": "bad"})
-    assert labels.of_deployment(scope, CAP, after=found[0].id) == found[1:]
+def test_what_people_agreed_on_is_not_asked_again(scope):
+    put(scope, Pick(CAP, A, "doubt"))
+    settle(scope, A, "good")
+    assert put(scope, Pick(CAP, A, "audit"), Pick(CAP, B, "audit"), Pick("other", A, "doubt")) == 3
+    assert [one.sample for one in picks.open_picks(scope, CAP)] == [B]
+    assert [one.truth for one in picks.of_sample(scope, CAP, A)] == ["good", "good"]
+    assert picks.waiting(scope) == {CAP: 1, "other": 1}
 
 
-@pytest.mark.parametrize("seconds", [-1, 1e6, float("nan")])
-def test_impossible_seconds_are_told(scope, seconds):
-    with pytest.raises(DataError, match="0 to 14,400 seconds"):
-        add(scope, Label(CAP, A, "good", "k", seconds=seconds))
+def queue_of(scope, *, chosen, audits):
+    """A queue of pictures whose names say nothing; returns the samples of the audits."""
+    names = [hashlib.sha256(str(i).encode()).hexdigest() for i in range(chosen + audits)]
+    drawn = names[chosen:]
+    put(scope, *(Pick(CAP, name, "audit", worth=0.0) for name in drawn))
+    put(scope, *(Pick(CAP, n, "doubt", worth=1 - i / 999) for i, n in enumerate(names[:chosen])))
+    return set(drawn)
+
+
+def test_audits_stand_among_the_others_wherever_one_looks(scope):
+    drawn = queue_of(scope, chosen=120, audits=60)
+    order = picks.open_picks(scope, CAP)
+    assert len(order) == 180
+    worths = [one.worth for one in order if one.reason == "doubt"]
+    assert worths == sorted(worths, reverse=True)
+    for part in (order[:60], order[60:120], order[120:]):
+        assert 10 <= sum(one.sample in drawn for one in part) <= 30, "about a third"
+    for limit in (1, 7, 90):
+        assert picks.open_picks(scope, CAP, limit=limit) == order[:limit]
+
+
+def test_no_audit_is_put_off_for_ever(scope):
+    """Each time one picture is looked at, and a worthier one comes in."""
+    queue_of(scope, chosen=12, audits=6)
+    looked = Counter()
+    for i in range(60):
+        (first,) = picks.open_picks(scope, CAP, limit=1)
+        looked[first.reason] += 1
+        settle(scope, first.sample, "good")
+        put(scope, Pick(CAP, hashlib.sha256(f"new {i}".encode()).hexdigest(), "doubt", worth=1))
+    assert looked["audit"] >= 4
+
+
+def test_a_picture_picked_for_itself_too_is_no_audit_to_the_queue(scope):
+    put(scope, Pick(CAP, A, "audit"), Pick(CAP, A, "doubt", worth=0.1), Pick(CAP, B, "audit"))
+    found = picks.open_picks(scope, CAP)
+    assert sorted((one.sample, one.reason) for one in found) == [(A, "doubt"), (B, "audit")]
+
+
+def test_nobody_is_asked_twice(scope):
+    put(scope, Pick(CAP, A, "doubt"), Pick(CAP, B, "audit"), Pick(CAP, C, "doubt", worth=-1))
+    add(scope, Label(CAP, A, "good", "k1"))
+    add(scope, Label(CAP, B, "good", "k2"))
+    add(scope, Label("other", C, "good", "k3"))
+    assert [one.sample for one in picks.open_picks(scope, CAP, unseen_by="ann")] == [C]
+    assert len(picks.open_picks(scope, CAP, unseen_by="bob")) == 3
 
 
 def test_tenants_have_queues_of_their_own(catalog, scope):
     put(scope, Pick(CAP, A, "doubt"))
-    add(scope, Label(CAP, A, "good", "k"))
     other = catalog.scope("other", "bob")
     assert picks.open_picks(other, CAP) == []
-    assert labels.of_deployment(other, CAP) == []
     with other.write() as connection:
         picks.settle(connection, other, CAP, A, "bad")
     assert picks.counts(scope, CAP).open == 1

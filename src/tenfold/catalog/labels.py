@@ -55,6 +55,7 @@ def add(connection: Connection, scope: Scope, label: Label) -> bool:
         raise DataError(
             f"a label takes 0 to {LONGEST_S:,.0f} seconds, got {label.seconds!r}.",
             where=f"sample {label.sample[:12]}",
+            hint="Count only while somebody looks at it.",
         )
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     now = scope.now()

@@ -1,5 +1,6 @@
 """The review queue: answers that somebody should look at, and why each was picked."""
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
@@ -9,11 +10,13 @@ from sqlalchemy import ColumnElement, Connection, Row, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from tenfold.catalog.scope import Scope
-from tenfold.catalog.tables import picks
+from tenfold.catalog.tables import labels, picks
 
 Reason = Literal["audit", "doubt", "novelty", "disagreement", "drift", "miss", "suspect"]
 REASONS: tuple[Reason, ...] = get_args(Reason)
 CHUNK = 500
+_other = picks.alias("other")
+"""The same table, where a pick is held against the others of its picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +63,21 @@ class Counts:
 
 
 def put(connection: Connection, scope: Scope, some: Iterable[Pick]) -> int:
-    """Put answers in the queue; what is there already stays as it is. Returns how many are new."""
+    """Put answers in the queue; what is there already stays as it is. Returns how many are new.
+
+    A picture on which people agreed before is not put before them again: it is settled as it was.
+    """
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     now = scope.now()
+    some = list(some)
+    known = _known(connection, scope, some)
     rows: list[dict[str, Any]] = []
     for one in some:
         plain = asdict(one) | {"tenant": scope.tenant}
         plain |= {name: plain[name] or now for name in ("answered_at", "picked_at")}
+        truth = known.get((one.deployment, one.sample))
+        if truth is not None:
+            plain |= {"truth": truth, "settled_at": now}
         del plain["id"]
         rows.append(plain)
     if not rows:
@@ -75,23 +86,64 @@ def put(connection: Connection, scope: Scope, some: Iterable[Pick]) -> int:
     return len(connection.execute(query, rows).all())
 
 
-def open_picks(scope: Scope, deployment: str, *, limit: int = 0) -> list[Pick]:
+def open_picks(scope: Scope, deployment: str, *, limit: int = 0, unseen_by: str = "") -> list[Pick]:
     """What waits for people, a picture each, those most worth it first; 0: all.
 
-    Of a picture that was picked for several reasons the worthiest stands for all.
+    Of a picture that was picked for several reasons the worthiest stands for all. Audits come in
+    their own order among the others, as many to so many as wait: by its place nobody can tell which
+    is one, and none is put off for ever. With `unseen_by`, only what that person said nothing of.
     """
-    query = (
-        select(picks)
-        .where(_of(scope, deployment), picks.c.settled_at.is_(None))
-        .order_by(picks.c.worth.desc(), picks.c.id)
-    )
-    found: dict[str, Pick] = {}
+    is_chosen, is_drawn = _chosen_and_drawn(scope, deployment, unseen_by)
+    number = select(func.count(picks.c.sample.distinct()))
+    chosen = select(picks).where(is_chosen).order_by(picks.c.worth.desc(), picks.c.id)
+    drawn = select(picks).where(is_drawn).order_by(picks.c.id)
+    if limit:
+        chosen, drawn = chosen.limit(limit * len(REASONS)), drawn.limit(limit)
+    worthiest: dict[str, Pick] = {}
     with scope.read() as connection:
-        for row in connection.execute(query):
-            found.setdefault(row.sample, _pick(row))
-            if limit and len(found) == limit:
-                break
-    return list(found.values())
+        of_chosen = connection.execute(number.where(is_chosen)).scalar_one()
+        of_drawn = connection.execute(number.where(is_drawn)).scalar_one()
+        for row in connection.execute(chosen):
+            worthiest.setdefault(row.sample, _pick(row))
+        audits = [_pick(row) for row in connection.execute(drawn)]
+    return _mixed(list(worthiest.values()), audits, (of_chosen, of_drawn))[: limit or None]
+
+
+def _chosen_and_drawn(
+    scope: Scope, deployment: str, unseen_by: str
+) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Which picks are open and chosen; which are open audits, of pictures not chosen besides."""
+    is_open = _of(scope, deployment) & picks.c.settled_at.is_(None)
+    if unseen_by:
+        said = (labels.c.tenant == scope.tenant) & (labels.c.deployment == deployment)
+        seen = select(labels.c.sample).where(said, labels.c.actor == unseen_by)
+        is_open &= picks.c.sample.not_in(seen)
+    chosen = select(_other.c.sample).where(
+        _other.c.tenant == scope.tenant,
+        _other.c.deployment == deployment,
+        _other.c.settled_at.is_(None),
+        _other.c.reason != "audit",
+    )
+    is_audit = picks.c.reason == "audit"
+    return is_open & ~is_audit, is_open & is_audit & picks.c.sample.not_in(chosen)
+
+
+def _mixed(chosen: list[Pick], audits: list[Pick], counts: tuple[int, int]) -> list[Pick]:
+    """Both in their order; which comes next is drawn by the lot that the two next have, so that
+    the same queue looks the same whenever and however far one looks."""
+    of_chosen, of_audits = counts
+    found: list[Pick] = []
+    i = j = 0
+    while i < len(chosen) and j < len(audits):
+        lot = hashlib.sha256((chosen[i].sample + audits[j].sample).encode()).digest()
+        left = of_chosen - i, of_audits - j
+        if int.from_bytes(lot[:4]) * sum(left) < left[1] * 2**32:
+            found.append(audits[j])
+            j += 1
+        else:
+            found.append(chosen[i])
+            i += 1
+    return [*found, *chosen[i:], *audits[j:]]
 
 
 def of_sample(scope: Scope, deployment: str, sample: str) -> list[Pick]:
@@ -119,14 +171,32 @@ def audits(scope: Scope, deployment: str, model: str) -> list[Pick]:
 
 def truths(scope: Scope, deployment: str, samples: Sequence[str]) -> dict[str, str]:
     """What people agreed on, of those of the pictures on which they did."""
-    found: dict[str, str] = {}
     with scope.read() as connection:
-        for start in range(0, len(samples), CHUNK):
-            some = picks.c.sample.in_(samples[start : start + CHUNK])
-            query = select(picks.c.sample, picks.c.truth).where(
-                _of(scope, deployment), some, picks.c.settled_at.is_not(None)
-            )
-            found |= {row.sample: row.truth for row in connection.execute(query)}
+        return _truths(connection, scope, deployment, samples)
+
+
+def _truths(
+    connection: Connection, scope: Scope, deployment: str, samples: Sequence[str]
+) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for start in range(0, len(samples), CHUNK):
+        some = picks.c.sample.in_(samples[start : start + CHUNK])
+        query = select(picks.c.sample, picks.c.truth).where(
+            _of(scope, deployment), some, picks.c.settled_at.is_not(None)
+        )
+        found |= {row.sample: row.truth for row in connection.execute(query)}
+    return found
+
+
+def _known(
+    connection: Connection, scope: Scope, some: Sequence[Pick]
+) -> dict[tuple[str, str], str]:
+    """What people agreed on already, by deployment and sample."""
+    found: dict[tuple[str, str], str] = {}
+    for name in sorted({one.deployment for one in some}):
+        samples = [one.sample for one in some if one.deployment == name]
+        there = _truths(connection, scope, name, samples)
+        found |= {(name, sample): truth for sample, truth in there.items()}
     return found
 
 
