@@ -14,6 +14,7 @@ import yaml
 
 import tenfold
 from tenfold import errors
+from tenfold.catalog.picks import REASONS
 from tenfold.cli import app
 from tenfold.cli.output import EXIT_CODES, NOT_ACCEPTED
 from tenfold.factory.judge import Status
@@ -21,6 +22,7 @@ from tenfold.factory.ladder import LADDERS, VIEWS_OF
 from tenfold.formats import FORMATS
 from tenfold.formats.csv_table import NAMES as COLUMNS
 from tenfold.heads import HEADS
+from tenfold.loop.review import Rule as ReviewRule
 from tenfold.settings import Settings
 from tenfold.specs import fleet
 from tenfold.specs.bar import Bar
@@ -92,8 +94,9 @@ def test_every_setting_is_documented_with_its_default():
         ("tasks.md", {*Shares.model_fields, *Budget.model_fields, *VIEWS_OF, *LADDERS}),
         ("tasks.md", {*HEADS, *FORMATS, *(n for names in COLUMNS.values() for n in names)}),
         ("trunks.md", {*TrunkSpec.model_fields, *TRUNKS}),
+        ("review.md", {*ReviewRule.model_fields, *REASONS}),
     ],
-    ids=["fleet keys", "task keys", "parts and choices", "heads and formats", "trunks"],
+    ids=["fleet keys", "task keys", "parts and choices", "heads and formats", "trunks", "review"],
 )
 def test_every_name_has_its_place_in_the_docs(page, names):
     missing = sorted(names - words_in(page))
