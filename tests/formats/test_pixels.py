@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tenfold.errors import DataError
-from tenfold.formats.pixels import decode, inspect, reason
+from tenfold.formats.pixels import as_bmp, decode, inspect, reason
 
 ROWS, COLUMNS = np.mgrid[:40, :64]
 GREY = (ROWS * 3 + COLUMNS).astype(np.uint8)
@@ -168,3 +168,10 @@ def test_no_damage_raises_anything_but_a_data_error(kind, draw):
         data[draw.draw(st.integers(0, len(data) - 1))] = draw.draw(st.integers(0, 255))
     read = outcome(bytes(data))
     assert isinstance(read, str) or (read.dtype == np.uint8 and read.shape[2] in (1, 3))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_pixels_become_a_file_that_reads_back_as_they_were(channels):
+    pixels = np.random.default_rng(0).integers(0, 256, (7, 5, channels), dtype=np.uint8)
+    assert np.array_equal(decode(as_bmp(pixels), where="it"), pixels)
+    assert as_bmp(pixels) == as_bmp(pixels.copy())

@@ -40,7 +40,7 @@ class Answered:
     """See `tenfold.serving.routing.Role`."""
     model: str
     sample: str
-    """SHA-256 of the file, or of the pixels."""
+    """SHA-256 of the file; of the file that `as_bmp` makes where pixels were sent."""
     route: str
     label: str | None
     """None: the head failed, and nobody got an answer of it."""

@@ -16,7 +16,7 @@ from jaxtyping import UInt8
 from tenfold.catalog import deployments
 from tenfold.catalog.deployments import Deployment
 from tenfold.errors import TenfoldError
-from tenfold.formats.pixels import as_png, decode
+from tenfold.formats.pixels import as_bmp, decode
 from tenfold.predictions import Answered, Projection, frame, pictures
 from tenfold.predictions.log import Log
 from tenfold.runtime import UNFIT, Answer, LoadedHead
@@ -365,7 +365,7 @@ class Inference:
 
     def _keep(self, case: _Case, days: int) -> None:
         today = datetime.now(UTC).date()
-        data = case.picture if isinstance(case.picture, bytes) else as_png(case.picture)
+        data = case.picture if isinstance(case.picture, bytes) else as_bmp(case.picture)
         try:
             pictures.keep(self._log.folder, case.sample, data, today=today, days=days)
         except (TenfoldError, OSError) as error:
@@ -454,7 +454,6 @@ def _observe(times: Times) -> None:
 
 
 def _digest(picture: Picture) -> str:
-    if isinstance(picture, bytes):
-        return hashlib.sha256(picture).hexdigest()
-    head = f"{picture.shape}".encode()
-    return hashlib.sha256(head + np.ascontiguousarray(picture).tobytes()).hexdigest()
+    """What is asked about is known by the hash of its file; pixels by that of a file of them."""
+    data = picture if isinstance(picture, bytes) else as_bmp(picture)
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,94 @@
+"""How far loops are, in plain words."""
+
+from dataclasses import dataclass
+
+from tenfold.catalog import deployments, labels, loops, picks
+from tenfold.catalog.loops import Loop
+from tenfold.loop import flows, spec
+from tenfold.loop.retrain import (
+    Action,
+    AskPerson,
+    GiveUp,
+    Make,
+    Promote,
+    Try,
+    Wait,
+    next_action,
+)
+from tenfold.loop.state import LoopState
+from tenfold.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """One deployment that is watched."""
+
+    deployment: str
+    live: str
+    state: str
+    answers: int
+    """Of what is live, since it is."""
+    alarms: tuple[str, ...]
+    """Kinds of change."""
+    to_review: int
+    labels: int
+    next: str
+    """What the loop does next, or waits for."""
+    rates: tuple[str, ...] = ()
+    """How often production is wrong, as audits prove it."""
+    remarks: tuple[str, ...] = ()
+
+
+def watched(workspace: Workspace, deployment: str = "") -> list[Watched]:
+    """What is watched; empty: everything.
+
+    Raises:
+        NotFound: that deployment is not watched.
+    """
+    if deployment:
+        return [_watched(workspace, loops.get(workspace.scope, deployment))]
+    return [_watched(workspace, loop) for loop in loops.everything(workspace.scope)]
+
+
+def _watched(workspace: Workspace, loop: Loop) -> Watched:
+    rules = spec.parse(loop.spec, where=f"loop of {loop.deployment}")
+    state = LoopState.from_json(loop.state)
+    now = deployments.get(workspace.scope, loop.deployment)
+    seen = flows.situation(workspace, rules, state, now)
+    action = next_action(rules.retrain, seen, needs_nod=rules.approve == "person")
+    counted = picks.counts(workspace.scope, loop.deployment)
+    remarks = (
+        [f"Model {state.trying.number} is being made: {state.trying.why}"] if state.trying else []
+    )
+    if state.unseen:
+        remarks.append(f"{state.unseen:,} audits had no picture any more: they are not counted.")
+    waits = len(state.trial.waits_for) if state.trial else 0
+    if waits:
+        remarks.append(f"{waits:,} pictures hold up the trial until somebody says what they show.")
+    return Watched(
+        deployment=loop.deployment,
+        live=now.live,
+        state=now.state,
+        answers=sum(state.answers.values()),
+        alarms=state.alarmed,
+        to_review=counted.open,
+        labels=len(labels.of_deployment(workspace.scope, loop.deployment)),
+        next=in_words(action),
+        remarks=tuple(remarks),
+    )
+
+
+def in_words(action: Action) -> str:
+    match action:
+        case Wait():
+            return action.why
+        case Make():
+            return f"Makes a new model: {action.why}"
+        case Try():
+            return f"Puts model {action.model[:12]} to work as {action.stage}: {action.why}"
+        case AskPerson():
+            return f"Waits for a person: tenfold approve NAME, or reject. {action.why}"
+        case Promote():
+            return f"Makes model {action.model[:12]} live: {action.why}"
+        case GiveUp():
+            return f"Gives up model {action.model[:12]}: {action.why}"

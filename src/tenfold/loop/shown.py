@@ -1,0 +1,104 @@
+"""What a head had shown when it was judged: what production is compared with."""
+
+from functools import lru_cache
+
+import numpy as np
+from jaxtyping import Float32
+from safetensors.numpy import load as load_arrays
+from safetensors.numpy import save as save_arrays
+
+from tenfold import packages
+from tenfold.blobs import Blobs
+from tenfold.catalog import models
+from tenfold.catalog.models import Model
+from tenfold.errors import NotFound
+from tenfold.factory import evidence
+from tenfold.factory.evidence import EvidenceRow
+from tenfold.factory.reading import space_of
+from tenfold.factory.stock import runtime_of
+from tenfold.formats.pixels import decode
+from tenfold.loop.watch import Reference
+from tenfold.packages import Manifest
+from tenfold.predictions import Projection
+from tenfold.runtime import UNFIT
+from tenfold.workspace import Workspace
+
+MOST = 2_000
+"""Samples that are compared with; more would say the same."""
+
+
+def keep(workspace: Workspace, model: str) -> str:
+    """Keep what a model had shown of the samples that judged it; returns the blob.
+
+    Features that were evicted are computed again from the pictures.
+
+    Raises:
+        NotFound: the model or a picture is gone.
+    """
+    found = models.get(workspace.scope, model)
+    manifest = packages.of_model(workspace.blobs, found).manifest
+    rows = _judged(workspace.blobs, found)
+    arrays = {
+        "projections": _projections(workspace, manifest, [row.sample for row in rows]),
+        "scores": np.array([_score(manifest, row) for row in rows], np.float32),
+    }
+    words = {"labels": "\n".join(row.decision for row in rows)}
+    words["groups"] = "\n".join(row.group for row in rows)
+    texts = {name: np.frombuffer(text.encode(), np.uint8) for name, text in words.items()}
+    return workspace.blobs.put(save_arrays(arrays | texts))
+
+
+@lru_cache(maxsize=64)
+def reference(blobs: Blobs, digest: str) -> Reference:
+    """What `keep` kept."""
+    arrays = load_arrays(blobs.get(digest))
+    texts = {name: tuple(arrays[name].tobytes().decode().split("\n")) for name in _TEXTS}
+    return Reference(
+        projections=arrays["projections"],
+        scores=arrays["scores"],
+        labels=texts["labels"],
+        groups=texts["groups"],
+    )
+
+
+_TEXTS = ("labels", "groups")
+
+
+def _judged(blobs: Blobs, model: Model) -> list[EvidenceRow]:
+    rows = [row for row in evidence.read(evidence.of_model(blobs, model)) if row.split == "judge"]
+    step = max(1, len(rows) // MOST)
+    return rows[::step][:MOST]
+
+
+def _score(manifest: Manifest, row: EvidenceRow) -> float:
+    """The one score that an answer has, see `runtime.Answer`."""
+    if row.decision == UNFIT or len(row.scores) == 1:
+        return row.scores[0]
+    is_binary = bool(manifest.thresholds) and not manifest.multi_label
+    return row.scores[-1] if is_binary else max(row.scores)
+
+
+def _projections(
+    workspace: Workspace, manifest: Manifest, samples: list[str]
+) -> Float32[np.ndarray, "n 128"]:
+    """As serving projects what the head's first trunk shows."""
+    given = manifest.inputs[0]
+    space = space_of(manifest, given, given.views[0])
+    project = Projection().projected
+    try:
+        pooled = workspace.features.read(space, "pooled", samples)
+    except NotFound:
+        pooled = _computed(workspace, manifest, samples)
+    return np.array([project(row) for row in pooled], np.float32)
+
+
+def _computed(
+    workspace: Workspace, manifest: Manifest, samples: list[str]
+) -> Float32[np.ndarray, "n dim"]:
+    runtime, found = runtime_of(workspace), list[np.ndarray]()
+    first = manifest.model_copy(update={"inputs": manifest.inputs[:1], "kind": "classify"})
+    limit = int(workspace.settings.max_megapixels * 1e6)
+    for sample in samples:
+        pixels = decode(workspace.blobs.get(sample), where=sample[:12], max_pixels=limit)
+        found.append(runtime.features(first, pixels)[0, 0])
+    return np.stack(found)

@@ -1,0 +1,94 @@
+"""How far a deployment's loop is: kept as JSON in the catalog, changed one step at a time."""
+
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from tenfold.loop.retrain import Candidate, Trigger
+from tenfold.loop.trial import Trial
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """A model that is being made."""
+
+    number: int
+    trigger: Trigger
+    why: str
+    began: datetime
+    settled: int
+    """Pictures that people had agreed on."""
+    misses: int
+    """Of those, missed defects."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoopState:
+    base: str
+    """Dataset of the task, without what production taught."""
+    began: datetime
+    live: str = ""
+    """The model that is watched."""
+    reference: str = ""
+    """Blob of what that model had shown; empty: not known yet."""
+    watch: dict[str, Any] | None = None
+    """See `tenfold.loop.watch`; None: not begun."""
+    answers: dict[str, int] = field(default_factory=dict[str, int])
+    """Of that model, by stratum."""
+    alarmed: tuple[str, ...] = ()
+    """Kinds of change that are on the timeline already."""
+    unseen: int = 0
+    """Audits whose picture was not kept."""
+    queued: dict[str, int] = field(default_factory=dict[str, int])
+    """Pictures put in the review queue, by day; the last days only."""
+    tries: int = 0
+    trying: Try | None = None
+    last_try: datetime | None = None
+    settled: int = 0
+    """As of the last try."""
+    misses: int = 0
+    """As of the last try."""
+    candidate: Candidate | None = None
+    trial: Trial | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        plain = asdict(self)
+        for name in ("began", "last_try"):
+            plain[name] = _written(plain[name])
+        if self.trying is not None:
+            plain["trying"]["began"] = _written(self.trying.began)
+        plain["trial"] = None if self.trial is None else self.trial.to_json()
+        return plain
+
+    @classmethod
+    def from_json(cls, plain: dict[str, Any]) -> "LoopState":
+        trying, candidate, trial = plain["trying"], plain["candidate"], plain["trial"]
+        fields: dict[str, Any] = {
+            "began": datetime.fromisoformat(plain["began"]),
+            "last_try": _read(plain["last_try"]),
+            "alarmed": tuple(plain["alarmed"]),
+            "trying": trying and Try(**trying | {"began": _read(trying["began"])}),
+            "candidate": candidate and Candidate(**candidate),
+            "trial": trial and Trial.from_json(trial),
+        }
+        return cls(**plain | fields)
+
+    def watching(self, live: str, *, reference: str, watch: dict[str, Any] | None) -> "LoopState":
+        """The watch begun anew for another model."""
+        return replace(
+            self,
+            live=live,
+            reference=reference,
+            watch=watch,
+            answers={},
+            alarmed=(),
+            unseen=0,
+        )
+
+
+def _written(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()
+
+
+def _read(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)

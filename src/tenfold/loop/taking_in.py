@@ -1,0 +1,341 @@
+"""What was answered since, taken into the state of every loop: each file of answers once.
+
+One transaction notes that a file is taken in and what followed from it, for all loops together.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+from jaxtyping import Float32
+
+from tenfold import packages
+from tenfold.catalog import deployments, loops, models, picks
+from tenfold.catalog.deployments import Deployment
+from tenfold.catalog.loops import Happening, Loop
+from tenfold.catalog.picks import Pick
+from tenfold.loop import review, shown, spec, trial, watch
+from tenfold.loop.labelling import is_good_or_bad
+from tenfold.loop.review import Candidate
+from tenfold.loop.spec import LoopSpec
+from tenfold.loop.state import LoopState
+from tenfold.loop.trial import UNFIT, Told
+from tenfold.loop.watch import Answers, Reference
+from tenfold.packages import Manifest
+from tenfold.predictions import PROJECTED, pictures
+from tenfold.predictions.collector import SCHEMA
+from tenfold.workspace import Workspace
+
+PARQUET = "parquet"
+DAYS_KNOWN = 3
+"""Of which it is remembered how many pictures were put in the queue."""
+SURELY_WORTH = 1.0
+"""Of pairs that a trial waits for: nothing else goes on without them."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """Answers about one deployment, in the order in which they were recorded."""
+
+    plain: list[dict[str, Any]]
+    """By the names of `predictions.collector.SCHEMA`."""
+    projections: Float32[np.ndarray, "n 128"]
+
+    def of(self, model: str, *roles: str) -> "Rows":
+        """Those that a model gave in one of the roles."""
+        kept = [
+            i
+            for i, row in enumerate(self.plain)
+            if row["model"] == model and row["role"] in roles and row["label"] is not None
+        ]
+        return Rows([self.plain[i] for i in kept], self.projections[kept])
+
+    def __len__(self) -> int:
+        return len(self.plain)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What followed from some answers for one loop."""
+
+    state: LoopState
+    picks: tuple[Pick, ...]
+    happenings: tuple[Happening, ...]
+
+
+def take_in(workspace: Workspace) -> int:
+    """Take in every file of answers that was not; returns how many answers that were.
+
+    Raises:
+        Conflict: another hub is taking them in.
+    """
+    files = sorted((workspace.answers_folder / PARQUET).glob("*.parquet"))
+    known = loops.is_folded(workspace.scope, [file.name for file in files])
+    return sum(_take_in(workspace, file) for file in files if file.name not in known)
+
+
+def _take_in(workspace: Workspace, file: Path) -> int:
+    scope, table = workspace.scope, pq.read_table(file, schema=SCHEMA)
+    every = loops.everything(scope)
+    by_name = _by_deployment(table, {loop.deployment for loop in every})
+    taken: list[tuple[Loop, Taken]] = []
+    for loop in every:
+        if loop.deployment in by_name:
+            now = deployments.get(scope, loop.deployment)
+            taken.append((loop, _taken(workspace, loop, now, by_name[loop.deployment])))
+    with scope.write() as connection:
+        loops.fold(connection, scope, file.name, answers=table.num_rows)
+        for loop, one in taken:
+            loops.advance(connection, scope, loop, one.state.to_json())
+            loops.note(connection, scope, one.happenings)
+            picks.put(connection, scope, one.picks)
+    return table.num_rows
+
+
+def _by_deployment(table: Any, wanted: set[str]) -> dict[str, Rows]:
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in table.to_pylist():
+        if row["deployment"] in wanted:
+            found.setdefault(row["deployment"], []).append(row)
+    return {name: Rows(rows, _projections(rows)) for name, rows in found.items()}
+
+
+def _projections(rows: Sequence[dict[str, Any]]) -> Float32[np.ndarray, "n 128"]:
+    blank = bytes(2 * PROJECTED)
+    data = b"".join(row["projection"] or blank for row in rows)
+    return np.frombuffer(data, np.float16).reshape(-1, PROJECTED).astype(np.float32)
+
+
+def _taken(workspace: Workspace, loop: Loop, now: Deployment, rows: Rows) -> Taken:
+    rules = spec.parse(loop.spec, where=f"loop of {loop.deployment}")
+    before = LoopState.from_json(loop.state)
+    state = before if before.live == now.live else _begun(workspace, before, rules, now.live)
+    reference = shown.reference(workspace.blobs, state.reference)
+    manifest = packages.of_model(workspace.blobs, models.get(workspace.scope, state.live)).manifest
+    good = manifest.classes[0] if is_good_or_bad(manifest) else None
+    seen = rows.of(state.live, "live")
+    state, happenings = _watched(rules, state, seen, reference, name=now.name, good=good)
+    if state.trial is not None:
+        told = [_told(row) for row in rows.plain]
+        folded = trial.fold(rules.rollout, state.trial, told, live=state.live)
+        state = replace(state, trial=folded)
+    picking = _Picking(workspace, rules, now, state, reference, manifest=manifest)
+    chosen = [*picking.audits(rows), *picking.disagreements(before), *picking.lessons(rows)]
+    kept = [one for one in chosen if picking.keep(one)]
+    unseen = sum(one.reason == "audit" for one in chosen) - sum(o.reason == "audit" for o in kept)
+    state = replace(state, unseen=state.unseen + unseen, queued=picking.queued)
+    return Taken(state, tuple(kept), happenings)
+
+
+def _begun(workspace: Workspace, state: LoopState, rules: LoopSpec, live: str) -> LoopState:
+    """The watch of another model."""
+    digest = shown.keep(workspace, live)
+    begun = watch.begin(rules.watch, shown.reference(workspace.blobs, digest))
+    return state.watching(live, reference=digest, watch=begun.to_json())
+
+
+def _watched(
+    rules: LoopSpec,
+    state: LoopState,
+    seen: Rows,
+    reference: Reference,
+    *,
+    name: str,
+    good: str | None,
+) -> tuple[LoopState, tuple[Happening, ...]]:
+    """With what live answered, and the alarms that are new."""
+    if not len(seen) or state.watch is None:
+        return state, ()
+    folded = watch.fold(rules.watch, reference, watch.State.from_json(state.watch), _answers(seen))
+    fresh = [
+        alarm for alarm in watch.alarms(rules.watch, folded) if alarm.kind not in state.alarmed
+    ]
+    happenings = tuple(
+        Happening(
+            name,
+            "alarm",
+            f"alarm:{state.live}:{alarm.kind}",
+            state.live,
+            {"what": alarm.kind, "why": alarm.reason, "at answer": alarm.at_answer},
+        )
+        for alarm in fresh
+    )
+    after = replace(
+        state,
+        watch=folded.to_json(),
+        alarmed=(*state.alarmed, *(alarm.kind for alarm in fresh)),
+        answers=_counted(state.answers, seen, good=good),
+    )
+    return after, happenings
+
+
+def _counted(before: dict[str, int], seen: Rows, *, good: str | None) -> dict[str, int]:
+    strata = Counter(review.stratum_of(row["label"], good=good) for row in seen.plain)
+    return dict(Counter(before) + strata)
+
+
+def _answers(seen: Rows) -> Answers:
+    def column(name: str) -> Float32[np.ndarray, " n"]:
+        return np.array([row[name] for row in seen.plain], np.float32)
+
+    return Answers(
+        projections=seen.projections,
+        scores=column("score"),
+        labels=tuple(row["label"] for row in seen.plain),
+        latency_ms=column("latency_ms"),
+        routes=tuple(row["route"] for row in seen.plain),
+        at=np.array([row["at"].timestamp() for row in seen.plain], np.float64),
+    )
+
+
+def _told(row: dict[str, Any]) -> Told:
+    return Told(
+        id=row["id"],
+        sample=row["sample"],
+        route=hashlib.sha256(row["route"].encode()).hexdigest(),
+        role=row["role"],
+        model=row["model"],
+        label=row["label"],
+        latency_ms=row["latency_ms"],
+    )
+
+
+class _Picking:
+    """What of some answers goes to the review queue."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        rules: LoopSpec,
+        now: Deployment,
+        state: LoopState,
+        reference: Reference,
+        *,
+        manifest: Manifest,
+    ) -> None:
+        self._workspace, self._rules, self._now = workspace, rules, now
+        self._state, self._reference, self._manifest = state, reference, manifest
+        self.queued = dict(state.queued)
+
+    def audits(self, rows: Rows) -> list[Pick]:
+        """Drawn by lot from what live and canary answered."""
+        good = self._manifest.classes[0] if is_good_or_bad(self._manifest) else None
+        found: list[Pick] = []
+        for row in rows.plain:
+            if row["role"] not in ("live", "canary") or row["label"] is None:
+                continue
+            stratum = review.stratum_of(row["label"], good=good)
+            share = review.audit_share(self._rules.review, stratum)
+            key = f"{row['id']}/{row['sample']}"
+            if review.is_audited(key, share, salt=self._now.salt):
+                worth = int.from_bytes(bytes.fromhex(row["sample"][:8]), "big") / 2**32
+                found.append(
+                    replace(
+                        self._pick(row, worth),
+                        reason="audit",
+                        stratum=stratum,
+                        probability=share,
+                    )
+                )
+        return found
+
+    def disagreements(self, before: LoopState) -> list[Pick]:
+        """Pairs that the trial waits for and did not before."""
+        if self._state.trial is None:
+            return []
+        known = {pair.sample for pair in before.trial.waits_for} if before.trial else set[str]()
+        return [
+            Pick(
+                self._now.name,
+                pair.sample,
+                "disagreement",
+                model=self._state.live,
+                said=pair.live,
+                worth=SURELY_WORTH,
+                detail={"shadow said": pair.shadow},
+            )
+            for pair in self._state.trial.waits_for
+            if pair.sample not in known
+        ]
+
+    def lessons(self, rows: Rows) -> list[Pick]:
+        """What teaches most, within what is left of the day."""
+        seen = rows.of(self._state.live, "live")
+        budget = self._left(seen)
+        if not len(seen) or budget <= 0:
+            return []
+        scores = np.array([row["score"] for row in seen.plain], np.float32)
+        doubts = review.doubt_of(scores, threshold=self._threshold, spread=self._spread)
+        novelties = review.novelty_of(seen.projections, self._reference.projections)
+        candidates = [
+            Candidate(i, row["sample"], float(doubts[i]), float(novelties[i]))
+            for i, row in enumerate(seen.plain)
+            if row["label"] != UNFIT
+        ]
+        usual = _usual_distance(self._reference.projections)
+        chosen = review.choose(
+            self._rules.review, candidates, seen.projections, budget=budget, usual=usual
+        )
+        day = f"{seen.plain[-1]['at']:%Y-%m-%d}"
+        kept = sorted({*self.queued, day})[-DAYS_KNOWN:]
+        self.queued = {name: self.queued.get(name, 0) for name in kept}
+        self.queued[day] += len(chosen)
+        is_changed = bool(self._state.alarmed)
+        return [
+            replace(
+                self._pick(seen.plain[one.place], one.worth),
+                reason="drift" if is_changed and one.reason == "novelty" else one.reason,
+            )
+            for one in chosen
+        ]
+
+    def keep(self, pick: Pick) -> bool:
+        """Keep the picture for as long as the queue needs it; False where it is gone."""
+        data = pictures.find(self._workspace.answers_folder, pick.sample)
+        if data is None:
+            return False
+        return self._workspace.blobs.put(data) == pick.sample
+
+    def _left(self, seen: Rows) -> int:
+        if not len(seen):
+            return 0
+        day = f"{seen.plain[-1]['at']:%Y-%m-%d}"
+        return self._rules.review.per_day - self.queued.get(day, 0)
+
+    @property
+    def _threshold(self) -> float | None:
+        return self._manifest.thresholds[0] if is_good_or_bad(self._manifest) else None
+
+    @property
+    def _spread(self) -> float:
+        scores = self._reference.scores
+        return float(np.std(scores)) if len(scores) > 1 else 1.0
+
+    def _pick(self, row: dict[str, Any], worth: float) -> Pick:
+        return Pick(
+            self._now.name,
+            row["sample"],
+            "doubt",
+            answer=row["id"],
+            model=row["model"],
+            said=row["label"],
+            score=row["score"],
+            worth=worth,
+            detail={"route": row["route"]},
+            answered_at=row["at"],
+        )
+
+
+def _usual_distance(projections: Float32[np.ndarray, "n 128"]) -> float:
+    """Between two pictures, as seen in a few."""
+    some = projections[:: max(1, len(projections) // 200)]
+    if len(some) < 2:
+        return 1.0
+    squares = (some**2).sum(1)
+    apart = squares[:, None] + squares - 2 * some @ some.T
+    return float(np.sqrt(np.median(apart[np.triu_indices(len(some), 1)])))

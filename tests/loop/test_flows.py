@@ -1,0 +1,190 @@
+"""The whole loop with real parts: answers, queue, labels, a new model, shadow, canary, live."""
+
+import hashlib
+import shutil
+
+import pytest
+
+import tenfold
+from production import answer, parts
+from tenfold.catalog import datasets, deployments, loops, models, picks
+from tenfold.errors import Conflict, NotFound
+from tenfold.loop import describing, flows
+from tenfold.loop.labelling import Opinion, label
+from tenfold.loop.making import retrain
+from tenfold.loop.spec import parse
+from tenfold.loop.state import LoopState
+
+pytestmark = pytest.mark.xdist_group("line")
+
+CAP = "station-7/cap"
+RULES = """\
+approve: {approve}
+canary_share: 0.5
+review: {{audit_ok: 0.3, audit_reject: 0.3, per_day: 1000}}
+retrain: {{labels: 10, rest_minutes: 0}}
+rollout: {{margin: 0.9, alpha: 0.4, fewest_canary_answers: 3, latency_budget_ms: 60000}}
+"""
+TASK = """\
+task: cap
+kind: classify
+dataset: cells
+trunk: tiny
+rung: linear
+question: {positive: [cracked]}
+bar: {escape: 0.9, overkill: 0.9}
+"""
+
+
+@pytest.fixture
+def workspace(workshop, tmp_path):
+    home = shutil.copytree(workshop, tmp_path / "home")
+    (home / "cap.yaml").write_text(TASK)
+    with tenfold.opened(home, actor="ann") as opened:
+        tenfold.make_all(opened, [str(home / "cap.yaml")])
+        tenfold.deploy(opened, CAP, "cap", unproven=True)
+        yield opened
+
+
+@pytest.fixture
+def truth():
+    """What each picture shows, by its digest."""
+    return {
+        hashlib.sha256(file.read_bytes()).hexdigest(): said
+        for file, said in parts(good=150, bad=150)
+    }
+
+
+def watch(workspace, approve="rule"):
+    return flows.watch(workspace, CAP, parse(RULES.format(approve=approve), where="test"))
+
+
+def inline(workspace):
+    return lambda kind, arguments, key: retrain(workspace, **arguments)
+
+
+def label_all(workspace, truth):
+    waiting = picks.open_picks(workspace.scope, CAP)
+    for one in waiting:
+        label(workspace, CAP, Opinion(one.sample, truth[one.sample], seconds=2.0))
+    return waiting
+
+
+def some(start, count):
+    return [file for file, _ in parts(good=150, bad=150)][start : start + count]
+
+
+def kinds(workspace):
+    return [one.kind for one in loops.timeline(workspace.scope, CAP)]
+
+
+def to_candidate(workspace, truth):
+    """Answers, labels and a try; returns the candidate."""
+    answer(workspace, CAP, some(0, 60), run="run-1")
+    flows.reconcile(workspace, inline(workspace))
+    label_all(workspace, truth)
+    flows.reconcile(workspace, inline(workspace))
+    state = LoopState.from_json(loops.get(workspace.scope, CAP).state)
+    assert state.candidate is not None, kinds(workspace)
+    return state.candidate
+
+
+def test_the_loop_closes_with_no_person_in_it(workspace, truth):
+    first = deployments.get(workspace.scope, CAP).live
+    watch(workspace)
+    candidate = to_candidate(workspace, truth)
+    assert candidate.status == "accepted"
+    flows.reconcile(workspace, inline(workspace))
+    assert deployments.get(workspace.scope, CAP).shadow == candidate.model
+    for start in range(60, 200, 40):
+        answer(workspace, CAP, some(start, 40), run=f"run-{start}")
+        flows.reconcile(workspace, inline(workspace))
+        label_all(workspace, truth)
+        flows.reconcile(workspace, inline(workspace))
+    now = deployments.get(workspace.scope, CAP)
+    assert now.before == first, kinds(workspace)
+    told = kinds(workspace)
+    ordered = ["watched", "makes", "made", "shadow", "canary", "promote", "promoted"]
+    assert [kind for kind in told if kind in ordered][: len(ordered)] == ordered
+
+
+def test_audits_judge_and_lessons_fit(workspace, truth):
+    watch(workspace)
+    candidate = to_candidate(workspace, truth)
+    made = models.get(workspace.scope, candidate.model)
+    assert made.dataset == "cells.station-7.cap"
+    origins = {i.sha256: i.origin for i in datasets.items_of(workspace.scope, made.dataset)}
+    drawn = {one.sample for one in picks.settled(workspace.scope, CAP) if one.reason == "audit"}
+    assert drawn == {sample for sample, origin in origins.items() if origin == "audit"}
+    assert "review" in origins.values()
+    rows = tenfold.factory.evidence.read(tenfold.factory.evidence.of_model(workspace.blobs, made))
+    judged = {row.sample for row in rows if row.split == "judge"}
+    assert drawn <= judged
+    assert not judged & {sample for sample, origin in origins.items() if origin == "review"}
+
+
+def test_a_person_is_waited_for_where_the_rules_say_so(workspace, truth):
+    watch(workspace, approve="person")
+    candidate = to_candidate(workspace, truth)
+    flows.reconcile(workspace, inline(workspace))
+    answer(workspace, CAP, some(60, 60), run="run-2")
+    flows.reconcile(workspace, inline(workspace))
+    label_all(workspace, truth)
+    for _ in range(3):
+        flows.reconcile(workspace, inline(workspace))
+    assert kinds(workspace).count("waits for a nod") == 1
+    assert deployments.get(workspace.scope, CAP).canary == ""
+    assert flows.approve(workspace, CAP, why="looks right") == candidate.model
+    flows.reconcile(workspace, inline(workspace))
+    assert deployments.get(workspace.scope, CAP).canary == candidate.model
+    flows.reject(workspace, CAP, why="on second thoughts")
+    flows.reconcile(workspace, inline(workspace))
+    now = deployments.get(workspace.scope, CAP)
+    assert (now.canary, now.shadow) == ("", "")
+    with pytest.raises(Conflict, match="waits for anybody"):
+        flows.approve(workspace, CAP)
+
+
+def test_answers_are_taken_in_once_and_passes_may_be_repeated(workspace, truth):
+    watch(workspace)
+    answer(workspace, CAP, some(0, 30), run="run-1")
+    flows.reconcile(workspace, inline(workspace))
+    before = loops.get(workspace.scope, CAP), picks.open_picks(workspace.scope, CAP)
+    flows.reconcile(workspace, inline(workspace))
+    assert (loops.get(workspace.scope, CAP), picks.open_picks(workspace.scope, CAP)) == before
+    (seen,) = describing.watched(workspace, CAP)
+    assert seen.answers == 30
+    assert seen.to_review == len(before[1])
+
+
+def test_a_deployment_that_is_retired_mid_way_is_left_alone(workspace, truth):
+    watch(workspace)
+    candidate = to_candidate(workspace, truth)
+    tenfold.retire(workspace, CAP)
+    flows.reconcile(workspace, inline(workspace))
+    now = deployments.get(workspace.scope, CAP)
+    assert (now.state, now.shadow) == ("retired", "")
+    assert candidate.model not in now.models
+    with pytest.raises(Conflict, match="is retired"):
+        watch(workspace)
+
+
+def test_a_loop_that_ends_mid_way_stops_its_try(workspace, truth):
+    watch(workspace)
+    answer(workspace, CAP, some(0, 60), run="run-1")
+    flows.reconcile(workspace, inline(workspace))
+    label_all(workspace, truth)
+    asked = []
+    flows.reconcile(workspace, lambda *job: asked.append(job))
+    flows.unwatch(workspace, CAP)
+    with pytest.raises(NotFound, match="is not watched"):
+        retrain(workspace, **asked[0][1])
+    assert kinds(workspace)[-1] == "not watched"
+
+
+def test_pictures_are_kept_once_a_deployment_is_watched(workspace):
+    assert deployments.get(workspace.scope, CAP).keep_days == 0
+    watch(workspace)
+    assert deployments.get(workspace.scope, CAP).keep_days == flows.KEEP_DAYS
+    with pytest.raises(NotFound, match="nothing is deployed"):
+        flows.watch(workspace, "station-8/cap")

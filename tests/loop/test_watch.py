@@ -1,0 +1,118 @@
+"""Changes are alarmed, chance is not, and the state survives being kept."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tenfold.loop import watch
+from tenfold.loop.watch import Answers, Reference, Rule, State
+
+RULE = Rule(block=10, baseline=200)
+DIM = 8
+
+
+def answers(rng, n, *, shift=0.0, bad=0.1, unfit=0.0, ms=10.0, score=0.0):
+    kinds = rng.random(n)
+    labels = ["unfit" if k < unfit else "bad" if k < unfit + bad else "good" for k in kinds]
+    return Answers(
+        projections=(rng.normal(size=(n, DIM)) + shift).astype(np.float32),
+        scores=(rng.normal(size=n) + score).astype(np.float32),
+        labels=tuple(labels),
+        latency_ms=np.full(n, ms, np.float32),
+        routes=tuple(str(i) for i in range(n)),
+        at=np.arange(n, dtype=np.float64),
+    )
+
+
+@pytest.fixture(scope="module")
+def reference():
+    rng = np.random.default_rng(1)
+    seen = answers(rng, 300)
+    return Reference(seen.projections, seen.scores, seen.labels, seen.routes)
+
+
+def watched(reference, *pieces, rule=RULE):
+    state = watch.begin(rule, reference)
+    for piece in pieces:
+        state = watch.fold(rule, reference, state, piece)
+    return state
+
+
+def kinds(state, rule=RULE):
+    return {alarm.kind for alarm in watch.alarms(rule, state)}
+
+
+def test_where_nothing_changes_hardly_ever_anything_is_alarmed(reference):
+    rng = np.random.default_rng(2)
+    alarmed = sum(bool(kinds(watched(reference, answers(rng, 3000)))) for _ in range(40))
+    assert alarmed <= 2
+
+
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [
+        ({"shift": 3.0}, "features"),
+        ({"score": 5.0}, "scores"),
+        ({"bad": 0.9}, "rejects"),
+        ({"bad": 0.0, "unfit": 0.9}, "unfit"),
+        ({"ms": 900.0}, "slow"),
+    ],
+)
+def test_a_change_is_alarmed_soon(reference, change, kind):
+    rng = np.random.default_rng(3)
+    state = watched(reference, answers(rng, 2000), answers(rng, 500, **change))
+    assert kind in kinds(state)
+    (alarm,) = [one for one in watch.alarms(RULE, state) if one.kind == kind]
+    assert 2000 < alarm.at_answer <= 2500
+    assert f"answer {alarm.at_answer:,}" in alarm.reason
+
+
+def test_a_late_change_is_found_as_soon_as_an_early_one(reference):
+    delays = []
+    for quiet in (500, 5000):
+        rng = np.random.default_rng(4)
+        state = watched(reference, answers(rng, quiet), answers(rng, 1000, shift=3.0))
+        (alarm,) = [one for one in watch.alarms(RULE, state) if one.kind == "features"]
+        delays.append(alarm.at_answer - quiet)
+    assert max(delays) <= 3 * min(delays) + 100
+
+
+def test_an_alarm_stays(reference):
+    rng = np.random.default_rng(5)
+    state = watched(reference, answers(rng, 500, shift=3.0))
+    again = watch.fold(RULE, reference, state, answers(rng, 2000))
+    assert watch.alarms(RULE, again) == watch.alarms(RULE, state)
+
+
+@pytest.mark.parametrize("cut", [1, 7, 205, 333])
+def test_pieces_and_keeping_change_nothing(reference, cut):
+    rng = np.random.default_rng(6)
+    every = answers(rng, 600, shift=1.0)
+
+    def part(start, end):
+        fields = ("projections", "scores", "labels", "latency_ms", "routes", "at")
+        return replace(every, **{name: getattr(every, name)[start:end] for name in fields})
+
+    whole = watched(reference, every)
+    first = watched(reference, part(0, cut))
+    kept = State.from_json(json.loads(json.dumps(first.to_json())))
+    again = watch.fold(RULE, reference, kept, part(cut, 600))
+    assert (
+        json.loads(json.dumps(again.to_json()))
+        == pytest.approx(json.loads(json.dumps(whole.to_json())))
+        or again.to_json() == whole.to_json()
+    )
+    assert len(json.dumps(first.to_json())) < 50_000
+
+
+def test_with_lots_that_differ_the_limit_follows(reference):
+    few = Reference(reference.projections, reference.scores, reference.labels, ("a", "b") * 150)
+    many = watch.begin(RULE, reference).shares["features"].limit
+    assert watch.begin(RULE, few).shares["features"].limit > many
+
+
+def test_without_groups_features_are_not_compared(reference):
+    alone = replace(reference, groups=("a",) * 300)
+    assert "features" not in watch.begin(RULE, alone).shares
