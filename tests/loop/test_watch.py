@@ -13,7 +13,11 @@ RULE = Rule(block=10, baseline=200)
 DIM = 8
 
 
-def answers(rng, n, *, shift=0.0, bad=0.1, unfit=0.0, ms=10.0, score=0.0):
+AS_USUAL = {"shift": 0.0, "bad": 0.1, "unfit": 0.0, "ms": 10.0, "score": 0.0}
+
+
+def answers(rng, n, **change):
+    shift, bad, unfit, ms, score = (AS_USUAL | change).values()
     kinds = rng.random(n)
     labels = ["unfit" if k < unfit else "bad" if k < unfit + bad else "good" for k in kinds]
     return Answers(
@@ -99,11 +103,8 @@ def test_pieces_and_keeping_change_nothing(reference, cut):
     first = watched(reference, part(0, cut))
     kept = State.from_json(json.loads(json.dumps(first.to_json())))
     again = watch.fold(RULE, reference, kept, part(cut, 600))
-    assert (
-        json.loads(json.dumps(again.to_json()))
-        == pytest.approx(json.loads(json.dumps(whole.to_json())))
-        or again.to_json() == whole.to_json()
-    )
+    assert (again.shares, again.usual, again.seen) == (whole.shares, whole.usual, whole.seen)
+    assert len(again.block) == len(whole.block)
     assert len(json.dumps(first.to_json())) < 50_000
 
 
