@@ -22,7 +22,13 @@ from tenfold.factory.ladder import LADDERS, VIEWS_OF
 from tenfold.formats import FORMATS
 from tenfold.formats.csv_table import NAMES as COLUMNS
 from tenfold.heads import HEADS
+from tenfold.loop.retrain import Rule as RetrainRule
 from tenfold.loop.review import Rule as ReviewRule
+from tenfold.loop.rollout import Costs
+from tenfold.loop.rollout import Rule as RolloutRule
+from tenfold.loop.spec import LoopSpec
+from tenfold.loop.watch import KINDS as WATCHED
+from tenfold.loop.watch import Rule as WatchRule
 from tenfold.settings import Settings
 from tenfold.specs import fleet
 from tenfold.specs.bar import Bar
@@ -94,9 +100,14 @@ def test_every_setting_is_documented_with_its_default():
         ("tasks.md", {*Shares.model_fields, *Budget.model_fields, *VIEWS_OF, *LADDERS}),
         ("tasks.md", {*HEADS, *FORMATS, *(n for names in COLUMNS.values() for n in names)}),
         ("trunks.md", {*TrunkSpec.model_fields, *TRUNKS}),
+        (
+            "loop.md",
+            {*LoopSpec.model_fields, *Costs.model_fields, *WATCHED}
+            | {*RetrainRule.model_fields, *RolloutRule.model_fields, *WatchRule.model_fields},
+        ),
         ("review.md", {*ReviewRule.model_fields, *REASONS}),
     ],
-    ids=["fleet keys", "task keys", "parts and choices", "heads and formats", "trunks", "review"],
+    ids=["fleet", "task", "parts and choices", "heads and formats", "trunks", "loop", "review"],
 )
 def test_every_name_has_its_place_in_the_docs(page, names):
     missing = sorted(names - words_in(page))

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from tenfold.factory.predict import predict_paths as predict
     from tenfold.factory.reporting import write_report as report
     from tenfold.factory.reproduce import reproduce
+    from tenfold.loop.describing import watched
+    from tenfold.loop.flows import approve, reject, unwatch, watch
+    from tenfold.loop.labelling import label
+    from tenfold.loop.misses import report_miss
     from tenfold.serving.deploying import (
         canary,
         deploy,
@@ -75,6 +79,13 @@ VERBS = {
     "shadow": "tenfold.serving.deploying:shadow",
     "reproduce": "tenfold.factory.reproduce:reproduce",
     "load_spec": "tenfold.specs.task:load",
+    "approve": "tenfold.loop.flows:approve",
+    "reject": "tenfold.loop.flows:reject",
+    "unwatch": "tenfold.loop.flows:unwatch",
+    "watch": "tenfold.loop.flows:watch",
+    "watched": "tenfold.loop.describing:watched",
+    "label": "tenfold.loop.labelling:label",
+    "report_miss": "tenfold.loop.misses:report_miss",
     "Workspace": "tenfold.workspace:Workspace",
     "open_workspace": "tenfold.workspace:open_workspace",
     "opened": "tenfold.workspace:opened",
@@ -83,6 +94,7 @@ VERBS = {
 
 __all__ = [
     "Workspace",
+    "approve",
     "back_up",
     "canary",
     "deploy",
@@ -96,6 +108,7 @@ __all__ = [
     "forget",
     "ingest",
     "keep_pictures",
+    "label",
     "load_spec",
     "make",
     "make_all",
@@ -105,7 +118,9 @@ __all__ = [
     "plan",
     "predict",
     "promote",
+    "reject",
     "report",
+    "report_miss",
     "reproduce",
     "restore",
     "retire",
@@ -113,6 +128,9 @@ __all__ = [
     "shadow",
     "show",
     "survey",
+    "unwatch",
+    "watch",
+    "watched",
     "what_hangs_on",
 ]
 

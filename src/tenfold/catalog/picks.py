@@ -153,6 +153,15 @@ def of_sample(scope: Scope, deployment: str, sample: str) -> list[Pick]:
         return [_pick(row) for row in connection.execute(query.order_by(picks.c.worth.desc()))]
 
 
+def beginning(scope: Scope, deployment: str, begin: str) -> list[str]:
+    """Pictures of a deployment's queue, open or not, whose digest begins so."""
+    query = select(picks.c.sample).where(
+        _of(scope, deployment), picks.c.sample.startswith(begin, autoescape=True)
+    )
+    with scope.read() as connection:
+        return list(connection.execute(query.distinct().order_by(picks.c.sample)).scalars())
+
+
 def settled(scope: Scope, deployment: str) -> list[Pick]:
     """Picks on which people agreed, in the order of their picking."""
     query = select(picks).where(_of(scope, deployment), picks.c.settled_at.is_not(None))

@@ -12,7 +12,7 @@ from tenfold.catalog import datasets, deployments, labels, loops, models, picks
 from tenfold.catalog.deployments import Deployment
 from tenfold.catalog.labels import Label
 from tenfold.catalog.loops import Loop
-from tenfold.errors import DataError, NotFound
+from tenfold.errors import Conflict, DataError, NotFound
 from tenfold.loop import review, spec
 from tenfold.loop.harvest import Box
 from tenfold.loop.review import CANNOT_TELL, Agreed, Said
@@ -74,6 +74,25 @@ def label_all(workspace: Workspace, deployment: str, opinions: Sequence[Opinion]
     rules = _rules(workspace, deployment)
     with scope.write() as connection:
         return [_taken(connection, workspace, now, rules, one) for one in opinions]
+
+
+def sample_of(workspace: Workspace, deployment: str, begin: str) -> str:
+    """The picture of a deployment's queue whose digest begins so.
+
+    Raises:
+        NotFound: there is none.
+        Conflict: there are several.
+    """
+    deployments.get(workspace.scope, deployment)
+    found = picks.beginning(workspace.scope, deployment, begin)
+    if not found:
+        raise NotFound(
+            f"{deployment!r} asks nothing about a picture {begin!r}.",
+            hint="`tenfold review ls NAME` lists what waits.",
+        )
+    if len(found) > 1:
+        raise Conflict(f"several pictures begin with {begin!r}.", hint="Give more digits.")
+    return found[0]
 
 
 def words_of(workspace: Workspace, now: Deployment) -> tuple[str, ...]:
