@@ -5,7 +5,18 @@ import sys
 
 import typer
 
-from tenfold.cli import backups, data, deployments, ledger, loops, machine, models, review, serving
+from tenfold.cli import (
+    backups,
+    data,
+    deployments,
+    hub,
+    ledger,
+    loops,
+    machine,
+    models,
+    review,
+    serving,
+)
 from tenfold.cli.output import report_error
 from tenfold.errors import TenfoldError
 
@@ -16,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for part in (data, models, deployments, serving, loops, review, ledger, machine, backups):
+for part in (data, models, deployments, serving, hub, loops, review, ledger, machine, backups):
     part.register(app)
 
 

@@ -38,7 +38,7 @@ RETRAIN = "retrain"
 """The kind of the job that makes a deployment's model anew; see `making.retrain`."""
 KEEP_DAYS = 30
 """Pictures of a watched deployment are kept so long where it did not say."""
-Submit = Callable[[str, dict[str, Any], str], None]
+Submit = Callable[[str, dict[str, Any], str], object]
 """Has a job done in a while: its kind, its arguments, and the key under which it is done once."""
 
 

@@ -4,11 +4,12 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
+from tenfold import jobs
 from tenfold.catalog import labels, loops, models, picks
 from tenfold.catalog.labels import Label
 from tenfold.catalog.loops import Happening, Loop
 from tenfold.catalog.picks import Pick
-from tenfold.errors import NotFound, TenfoldError
+from tenfold.errors import NotFound, TenfoldError, Unavailable
 from tenfold.factory.make import make
 from tenfold.factory.plan import plan
 from tenfold.factory.recording import Made
@@ -18,7 +19,7 @@ from tenfold.loop.state import LoopState, Try
 from tenfold.loop.trial import UNKNOWABLE
 from tenfold.specs.task import TaskSpec, parse
 from tenfold.values import Progress
-from tenfold.workspace import Workspace
+from tenfold.workspace import Workspace, opened
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +57,34 @@ def retrain(
     }
     _end(workspace, deployment, state.trying, candidate, detail)
     return candidate
+
+
+def retrain_at(home: str, deployment: str, number: int) -> None:
+    """`retrain` in the workspace of a home, by whoever the hub is."""
+    with opened(home) as workspace:
+        retrain(workspace, deployment, number)
+
+
+def retrain_in_child(home: str, deployment: str, number: int) -> None:
+    """`retrain_at` in a process of its own; a try whose process ended ends with it."""
+    try:
+        target = f"{retrain_at.__module__}:{retrain_at.__name__}"
+        jobs.in_child(target, home, {"deployment": deployment, "number": number})
+    except Unavailable as error:
+        with opened(home) as workspace:
+            fail(workspace, deployment, number, str(error))
+    except NotFound as error:
+        log.info("%s", error)  # nobody watches it any more
+
+
+def fail(workspace: Workspace, deployment: str, number: int, problem: str) -> None:
+    """End a try that made nothing."""
+    try:
+        state = LoopState.from_json(loops.get(workspace.scope, deployment).state)
+    except NotFound:
+        return
+    if state.trying is not None and state.trying.number == number:
+        _end(workspace, deployment, state.trying, None, {"problem": problem})
 
 
 def task_of(workspace: Workspace, model: str) -> TaskSpec:

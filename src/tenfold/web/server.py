@@ -23,8 +23,7 @@ from threadpoolctl import threadpool_limits
 from tenfold.catalog import deployments, keys, ledger
 from tenfold.catalog.ledger import Run
 from tenfold.errors import Conflict, NotAllowed, TenfoldError, Unavailable
-from tenfold.predictions import pictures
-from tenfold.predictions.collector import collect
+from tenfold.serving import collecting
 from tenfold.serving.metrics import FOLDER, forget
 from tenfold.web.app import Limits, created, drain, log_as_json
 from tenfold.web.http import GuardedProtocol, TellingServer
@@ -34,7 +33,6 @@ log = logging.getLogger(__name__)
 
 SPAWN = multiprocessing.get_context("spawn")
 COLLECT_S = 10.0
-COLLECT = "collect answers"
 DRAIN_S = 30.0
 GRACEFUL_S = 20
 """For requests under way, of `DRAIN_S`; the rest is for the log."""
@@ -149,17 +147,7 @@ class Server:
 
     def collect(self) -> None:
         """Take in what was answered; what cannot be taken in now is taken in later."""
-        scope, claims = self._workspace.scope, self._workspace.catalog.claims
-        folder = self._workspace.answers_folder
-        try:
-            if claims.take(scope.tenant, COLLECT):
-                try:
-                    collect(scope, folder)
-                    pictures.purge(folder, today=scope.now().date())
-                finally:
-                    claims.release(scope.tenant, COLLECT)
-        except Exception as error:  # noqa: BLE001 - serving goes on whatever becomes of the books
-            log.warning("what was answered is collected later: %s", error)
+        collecting.collect_now(self._workspace)
 
     def ask_to_stop(self, *_: object) -> None:
         """May be called by a signal."""

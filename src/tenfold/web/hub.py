@@ -1,0 +1,99 @@
+"""The hub: one process of a catalog that collects, watches, and has new models made and tried."""
+
+import json
+import logging
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tenfold import jobs
+from tenfold.atomic import write_bytes
+from tenfold.errors import Conflict, TenfoldError
+from tenfold.jobs import Jobs
+from tenfold.loop import flows
+from tenfold.serving.collecting import collect_now
+from tenfold.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+LEASE = "hub"
+EVERY_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Working:
+    """A hub that has the lease."""
+
+    host: str
+    pid: int
+
+
+class Hub:
+    """`run` until somebody stops it."""
+
+    def __init__(self, workspace: Workspace, *, every_s: float = EVERY_S) -> None:
+        self._workspace = workspace
+        self._every_s = every_s
+        self._stopped = threading.Event()
+
+    def ask_to_stop(self, *_: object) -> None:
+        """May be called by a signal."""
+        self._stopped.set()
+
+    def run(self, told: Callable[[Working], None]) -> None:
+        """Hold the lease and make pass after pass; `told` once it is held.
+
+        Raises:
+            Conflict: another hub of this catalog holds it.
+        """
+        settings, scope = self._workspace.settings, self._workspace.scope
+        claims = self._workspace.catalog.claims
+        note = settings.home / "hub.json"
+        if not claims.take(scope.tenant, LEASE):
+            raise Conflict(
+                f"another hub is at work{_where(note)}.",
+                where=self._workspace.catalog.where,
+                hint="One hub does all the work of a catalog; stop that one first.",
+            )
+        try:
+            working = Working(socket.gethostname(), os.getpid())
+            write_bytes(note, json.dumps({"host": working.host, "pid": working.pid}).encode())
+            with jobs.opened(settings.home, catalog=settings.catalog) as work:
+                told(working)
+                while not self._stopped.is_set():
+                    self._pass(work)
+                    self._stopped.wait(self._every_s)
+        finally:
+            note.unlink(missing_ok=True)
+            claims.release(scope.tenant, LEASE)
+
+    def _pass(self, work: Jobs) -> None:
+        """One pass; what fails is tried again by the next."""
+        collect_now(self._workspace)
+        try:
+            flows.reconcile(self._workspace, work.submit)
+        except TenfoldError as error:
+            log.warning("%s", error)
+        except Exception:
+            log.exception("a pass of the loop failed")
+
+
+def run(workspace: Workspace, *, told: Callable[[Working], None]) -> None:
+    """A hub until SIGTERM or Ctrl-C."""
+    hub = Hub(workspace)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, hub.ask_to_stop)
+    hub.run(told)
+
+
+def _where(note: Path) -> str:
+    """Which process says that it is the hub, as far as this home knows."""
+    try:
+        plain = json.loads(note.read_text())
+        return f" (process {plain['pid']} on {plain['host']})"
+    except (OSError, ValueError, KeyError):
+        return ""
