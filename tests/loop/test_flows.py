@@ -47,9 +47,10 @@ def workspace(workshop, tmp_path):
 
 
 @pytest.fixture
-def truth():
-    """What each picture shows, by its digest."""
-    return {
+def truth(workspace):
+    """What each picture shows, by its digest; of the task's own samples too."""
+    old = {i.sha256: i.labels[0] for i in datasets.items_of(workspace.scope, "cells")}
+    return old | {
         hashlib.sha256(file.read_bytes()).hexdigest(): said
         for file, said in parts(good=150, bad=150)
     }
@@ -188,3 +189,15 @@ def test_pictures_are_kept_once_a_deployment_is_watched(workspace):
     assert deployments.get(workspace.scope, CAP).keep_days == flows.KEEP_DAYS
     with pytest.raises(NotFound, match="nothing is deployed"):
         flows.watch(workspace, "station-8/cap")
+
+
+def test_a_label_that_is_likely_wrong_is_asked_about_and_corrected(workspace, truth):
+    watch(workspace)
+    answer(workspace, CAP, some(0, 5), run="run-1")
+    flows.reconcile(workspace, inline(workspace))
+    asked = [p for p in picks.open_picks(workspace.scope, CAP) if p.reason == "suspect"]
+    items = {i.sha256: i for i in datasets.items_of(workspace.scope, "cells")}
+    assert {one.sample for one in asked} <= set(items)
+    for one in asked:
+        assert items[one.sample].labels != (one.said,)
+        assert one.detail["label"] == items[one.sample].labels[0]

@@ -14,7 +14,7 @@ import pytest
 import tenfold
 from production import answer, parts
 from serving_at import COMMAND
-from tenfold.catalog import deployments, loops, models, picks
+from tenfold.catalog import datasets, deployments, loops, models, picks
 from tenfold.loop import flows
 from tenfold.loop.labelling import Opinion, label
 from tenfold.loop.spec import parse
@@ -51,6 +51,7 @@ def home(workshop, tmp_path):
         hashlib.sha256(file.read_bytes()).hexdigest(): said for file, said in parts(good=40, bad=40)
     }
     with tenfold.opened(home, actor="ann") as workspace:
+        truth |= {i.sha256: i.labels[0] for i in datasets.items_of(workspace.scope, "cells")}
         tenfold.make_all(workspace, [str(home / "cap.yaml")])
         tenfold.deploy(workspace, CAP, "cap", unproven=True)
         flows.watch(workspace, CAP, parse(RULES, where="test"))

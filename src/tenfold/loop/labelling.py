@@ -17,6 +17,7 @@ from tenfold.loop import review, spec
 from tenfold.loop.harvest import Box
 from tenfold.loop.review import CANNOT_TELL, Agreed, Said
 from tenfold.packages import Manifest
+from tenfold.values import fingerprint
 from tenfold.workspace import Workspace
 
 
@@ -155,13 +156,14 @@ def _taken(
         key="",
         boxes=one.boxes,
         source=one.source,
-        seconds=one.seconds,
+        seconds=min(one.seconds, labels.LONGEST_S),  # a screen that was left open is no work
         shown=one.shown,
         at=one.at,
         actor=one.who,
     )
     before = labels.of_sample(connection, scope, now.name, one.sample)
-    key = one.key or f"{one.source}:{one.sample}:{one.who or scope.actor}:{len(before)}"
+    said_so = fingerprint([one.label, [list(box) for box in one.boxes]])[:12]
+    key = f"{one.key or f'{one.sample[:16]}:{len(before)}'}:{said_so}"
     is_new = labels.add(connection, scope, replace(event, key=key))
     said = labels.of_sample(connection, scope, now.name, one.sample)
     needed = review.opinions_needed(rules, one.sample, salt=now.salt)

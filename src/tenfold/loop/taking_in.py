@@ -4,6 +4,7 @@ One transaction notes that a file is taken in and what followed from it, for all
 """
 
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -24,6 +25,7 @@ from tenfold.loop.labelling import is_good_or_bad
 from tenfold.loop.review import Candidate
 from tenfold.loop.spec import LoopSpec
 from tenfold.loop.state import LoopState
+from tenfold.loop.suspecting import suspected
 from tenfold.loop.trial import UNFIT, Told
 from tenfold.loop.watch import Answers, Reference
 from tenfold.packages import Manifest
@@ -34,6 +36,10 @@ from tenfold.workspace import Workspace
 PARQUET = "parquet"
 DAYS_KNOWN = 3
 """Of which it is remembered how many pictures were put in the queue."""
+MOST_WAITED_FOR = 50
+"""Disagreements of live and shadow that are in the queue at once."""
+AT_ONCE = 1 / 8
+"""Share of a day's pictures that may be picked at its beginning; the rest comes evenly."""
 SURELY_WORTH = 1.0
 """Of pairs that a trial waits for: nothing else goes on without them."""
 
@@ -114,7 +120,8 @@ def _projections(rows: Sequence[dict[str, Any]]) -> Float32[np.ndarray, "n 128"]
 def _taken(workspace: Workspace, loop: Loop, now: Deployment, rows: Rows) -> Taken:
     rules = spec.parse(loop.spec, where=f"loop of {loop.deployment}")
     before = LoopState.from_json(loop.state)
-    state = before if before.live == now.live else _begun(workspace, before, rules, now.live)
+    is_other = before.live != now.live
+    state = _begun(workspace, before, rules, now.live) if is_other else before
     reference = shown.reference(workspace.blobs, state.reference)
     manifest = packages.of_model(workspace.blobs, models.get(workspace.scope, state.live)).manifest
     good = manifest.classes[0] if is_good_or_bad(manifest) else None
@@ -125,11 +132,12 @@ def _taken(workspace: Workspace, loop: Loop, now: Deployment, rows: Rows) -> Tak
         folded = trial.fold(rules.rollout, state.trial, told, live=state.live)
         state = replace(state, trial=folded)
     picking = _Picking(workspace, rules, now, state, reference, manifest=manifest)
-    chosen = [*picking.audits(rows), *picking.disagreements(before), *picking.lessons(rows)]
+    chosen = [*picking.audits(rows), *picking.disagreements(), *picking.lessons(rows)]
     kept = [one for one in chosen if picking.keep(one)]
     unseen = sum(one.reason == "audit" for one in chosen) - sum(o.reason == "audit" for o in kept)
     state = replace(state, unseen=state.unseen + unseen, queued=picking.queued)
-    return Taken(state, tuple(kept), happenings)
+    doubted = suspected(workspace, now.name, now.live) if is_other else []
+    return Taken(state, (*kept, *doubted), happenings)
 
 
 def _begun(workspace: Workspace, state: LoopState, rules: LoopSpec, live: str) -> LoopState:
@@ -244,11 +252,11 @@ class _Picking:
                 )
         return found
 
-    def disagreements(self, before: LoopState) -> list[Pick]:
-        """Pairs that the trial waits for and did not before."""
+    def disagreements(self) -> list[Pick]:
+        """Pairs that the trial waits for, the first ones: with those before them unknown, the truth
+        of later ones decides nothing."""
         if self._state.trial is None:
             return []
-        known = {pair.sample for pair in before.trial.waits_for} if before.trial else set[str]()
         return [
             Pick(
                 self._now.name,
@@ -259,8 +267,7 @@ class _Picking:
                 worth=SURELY_WORTH,
                 detail={"shadow said": pair.shadow},
             )
-            for pair in self._state.trial.waits_for
-            if pair.sample not in known
+            for pair in self._state.trial.waits_for[:MOST_WAITED_FOR]
         ]
 
     def lessons(self, rows: Rows) -> list[Pick]:
@@ -302,10 +309,13 @@ class _Picking:
         return self._workspace.blobs.put(data) == pick.sample
 
     def _left(self, seen: Rows) -> int:
+        """How many more may be picked by this time of the day."""
         if not len(seen):
             return 0
-        day = f"{seen.plain[-1]['at']:%Y-%m-%d}"
-        return self._rules.review.per_day - self.queued.get(day, 0)
+        at = seen.plain[-1]["at"]
+        passed = (at.hour * 60 + at.minute) / (24 * 60)
+        allowed = math.ceil(self._rules.review.per_day * max(AT_ONCE, passed))
+        return allowed - self.queued.get(f"{at:%Y-%m-%d}", 0)
 
     @property
     def _threshold(self) -> float | None:
