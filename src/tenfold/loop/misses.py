@@ -12,7 +12,7 @@ from tenfold.catalog.picks import Pick
 from tenfold.errors import DataError, NotFound, SpecError, Unsupported
 from tenfold.formats.pixels import inspect
 from tenfold.loop.harvest import Box
-from tenfold.loop.labelling import is_good_or_bad
+from tenfold.loop.labelling import is_good_or_bad, words_of
 from tenfold.packages import Manifest
 from tenfold.workspace import Workspace
 
@@ -61,6 +61,8 @@ def report_miss(
     now = deployments.get(workspace.scope, deployment)
     manifest = packages.of_model(workspace.blobs, models.get(workspace.scope, now.live)).manifest
     truth = label or _bad_class(manifest, deployment)
+    if truth not in (words := words_of(workspace, now)):
+        raise DataError(f"{truth!r} is no answer here; there are {', '.join(words)}.")
     data, where = _bytes_of(image)
     limit = int(workspace.settings.max_megapixels * 1e6)
     width, height, _ = inspect(data, where=where, max_pixels=limit)
