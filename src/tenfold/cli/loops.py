@@ -37,8 +37,8 @@ def watch(
         emit({"deployment": name, "rules": loop.spec})
         return
     stdout.print(f"{escape(name)} is watched while `tenfold hub` runs.")
-    nod = "a person's nod" if chosen.approve == "person" else "the rules alone"
-    stdout.print(f"[dim]A proven new model goes live after {nod}.[/]")
+    how = "after a person's nod" if chosen.approve == "person" else "by the rules alone"
+    stdout.print(f"[dim]A new model that is proven goes live {how}.[/]")
 
 
 def unwatch(name: Name, json: Json = False) -> None:
