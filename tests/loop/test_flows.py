@@ -156,6 +156,11 @@ def test_answers_are_taken_in_once_and_passes_may_be_repeated(workspace, truth):
     (seen,) = describing.watched(workspace, CAP)
     assert seen.answers == 30
     assert seen.to_review == len(before[1])
+    assert all("not known yet" in told for told in seen.rates)
+    label_all(workspace, truth)
+    (seen,) = describing.watched(workspace, CAP)
+    assert [told.split()[0] for told in seen.rates] == ["escape", "overkill"]
+    assert all("proven" in told for told in seen.rates)
 
 
 def test_a_deployment_that_is_retired_mid_way_is_left_alone(workspace, truth):

@@ -2,9 +2,14 @@
 
 from dataclasses import dataclass
 
-from tenfold.catalog import deployments, labels, loops, picks
+from tenfold import packages
+from tenfold.catalog import deployments, labels, loops, models, picks
 from tenfold.catalog.loops import Loop
+from tenfold.catalog.picks import Pick
 from tenfold.loop import flows, spec
+from tenfold.loop.error_rates import Audit, against, error_rates
+from tenfold.loop.labelling import is_good_or_bad
+from tenfold.loop.making import task_of
 from tenfold.loop.retrain import (
     Action,
     AskPerson,
@@ -16,6 +21,7 @@ from tenfold.loop.retrain import (
     next_action,
 )
 from tenfold.loop.state import LoopState
+from tenfold.loop.trial import UNKNOWABLE
 from tenfold.workspace import Workspace
 
 
@@ -74,8 +80,33 @@ def _watched(workspace: Workspace, loop: Loop) -> Watched:
         to_review=counted.open,
         labels=len(labels.of_deployment(workspace.scope, loop.deployment)),
         next=in_words(action),
+        rates=tuple(_rates(workspace, loop.deployment, state)),
         remarks=tuple(remarks),
     )
+
+
+def _rates(workspace: Workspace, deployment: str, state: LoopState) -> list[str]:
+    """How often what is live is wrong, held against the bar of its task."""
+    if not state.live:
+        return []
+    bar = task_of(workspace, state.live).bar
+    manifest = packages.of_model(workspace.blobs, models.get(workspace.scope, state.live)).manifest
+    good = manifest.classes[0] if is_good_or_bad(manifest) else None
+    drawn = picks.audits(workspace.scope, deployment, state.live)
+    audits = [_audit(one, good=good) for one in drawn]
+    return against(bar, error_rates(state.answers, audits, alpha=bar.alpha))
+
+
+def _audit(one: Pick, *, good: str | None) -> Audit:
+    """Whether what was said was wrong: of good or bad questions, whether it passed what it should
+    not, or the other way round; other labels of the dataset than its good one are bad."""
+    if one.truth is None:
+        return Audit(one.stratum, None)
+    if one.truth == UNKNOWABLE:
+        return Audit(one.stratum, False, is_unknowable=True)
+    if good is None:
+        return Audit(one.stratum, set(one.said.split(";")) != set(one.truth.split(";")))
+    return Audit(one.stratum, (one.said == good) != (one.truth == good))
 
 
 def in_words(action: Action) -> str:
