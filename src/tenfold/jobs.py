@@ -17,11 +17,15 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any, Literal
 
-from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
+from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID, WorkflowStatus
 
 from tenfold.errors import NotFound, Unavailable
 
-KINDS = {"retrain": "tenfold.loop.making:retrain_in_child"}
+KINDS = {
+    "ingest": "tenfold.factory.asked:ingest_in_child",
+    "make": "tenfold.factory.asked:make_in_child",
+    "retrain": "tenfold.loop.making:retrain_in_child",
+}
 """Kind → function that takes the home and the job's arguments by name."""
 EXECUTOR = "hub"
 """One hub has the lease of a catalog, so what one began the next one finishes."""
@@ -29,6 +33,7 @@ VERSION = "1"
 """Of the jobs, not of Tenfold: an upgrade goes on with what was begun."""
 SCHEMA = "tenfold_jobs"
 QUEUE = "jobs"
+WORK = "job"
 POLL_S = 0.5
 FILE = "hub.sqlite"
 State = Literal["waits", "runs", "done", "failed", "cancelled"]
@@ -84,9 +89,11 @@ class Jobs:
         seen = DBOS.get_workflow_status(key)
         if seen is None:
             raise NotFound(f"no job {key!r}.")
-        kind = str(seen.input["args"][0]) if seen.input else ""
-        problem = str(seen.error) if seen.error else ""
-        return Job(key, kind, STATES.get(seen.status, "runs"), problem)
+        return _job(seen)
+
+    def newest(self, limit: int) -> list[Job]:
+        """So many, the newest first."""
+        return [_job(s) for s in DBOS.list_workflows(name=WORK, limit=limit, sort_desc=True)]
 
     def cancel(self, key: str) -> None:
         """Do not begin it; one that runs is left to end."""
@@ -119,6 +126,12 @@ def opened(home: Path, *, catalog: str = "", at_once: int = 1) -> Generator[Jobs
         DBOS.destroy(destroy_registry=True)
 
 
+def _job(seen: WorkflowStatus) -> Job:
+    kind = str(seen.input["args"][0]) if seen.input else ""
+    problem = str(seen.error) if seen.error else ""
+    return Job(seen.workflow_id, kind, STATES.get(seen.status, "runs"), problem)
+
+
 def _url(home: Path, catalog: str) -> str:
     if catalog:
         return catalog.replace("postgresql://", "postgresql+psycopg://", 1)
@@ -131,7 +144,7 @@ def _registered(home: str) -> Callable[[str, Arguments], None]:
         module, _, name = KINDS[kind].partition(":")
         getattr(import_module(module), name)(home, **arguments)
 
-    @DBOS.workflow(name="job", max_recovery_attempts=None)
+    @DBOS.workflow(name=WORK, max_recovery_attempts=None)
     def work(kind: str, arguments: Arguments) -> None:
         do(kind, arguments)
 

@@ -66,7 +66,7 @@ def hub(home, **more):
     """A hub in a session of its own."""
     environment = {**os.environ, "TENFOLD_HOME": str(home)}
     return subprocess.Popen(
-        [*COMMAND, "hub", "--json"],
+        [*COMMAND, "hub", "--port", "0", "--json"],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -23,31 +23,37 @@ def register(app: typer.Typer) -> None:
     app.command()(up)
 
 
-def hub(json: Json = False) -> None:
-    """Collect answers, watch deployments, and have new models made and tried, until Ctrl-C."""
+def hub(
+    port: Annotated[int, typer.Option(help="Port of the API; 0: any.", min=0, max=65535)] = 8081,
+    json: Json = False,
+) -> None:
+    """Collect answers, watch deployments, have models made and tried, and answer the API."""
     module: Any = import_module(HUB)
 
     def told(working: Any) -> None:
         if json:
             emit(working)
         else:
-            stdout.print(f"The hub is at work (process {working.pid}). Ctrl-C stops it.")
+            stdout.print(
+                f"The hub is at work at {working.url} (process {working.pid}). Ctrl-C stops it."
+            )
             stdout.print("[dim]tenfold watched says what it looks after.[/]")
 
     with opened() as workspace:
-        module.run(workspace, told=told)
+        module.run(workspace, module.Listening(port=port), told=told)
 
 
 def up(
     host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port of the answers; 0: any that is free.")] = 8080,
     workers: Annotated[int, typer.Option(help="Processes that answer.")] = 1,
+    hub_port: Annotated[int, typer.Option(help="Port of the hub's API; 0: any.")] = 8081,
 ) -> None:
     """Start serving and the hub; both stop with Ctrl-C, or when one of them ends."""
     serve = ["serve", "--host", host, "--port", str(port), "--workers", str(workers)]
     running = {
         name: subprocess.Popen([*COMMAND, *words], start_new_session=True)
-        for name, words in {"serve": serve, "hub": ["hub"]}.items()
+        for name, words in {"serve": serve, "hub": ["hub", "--port", str(hub_port)]}.items()
     }
     is_asked = False
 

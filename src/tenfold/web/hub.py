@@ -7,7 +7,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tenfold import jobs
@@ -16,6 +16,8 @@ from tenfold.errors import Conflict, TenfoldError
 from tenfold.jobs import Jobs
 from tenfold.loop import flows
 from tenfold.serving.collecting import collect_now
+from tenfold.web.hub_app import Listening, created, listening
+from tenfold.web.server import bound_socket
 from tenfold.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -30,13 +32,15 @@ class Working:
 
     host: str
     pid: int
+    url: str
 
 
 class Hub:
     """`run` until somebody stops it."""
 
-    def __init__(self, workspace: Workspace, *, every_s: float = EVERY_S) -> None:
+    def __init__(self, workspace: Workspace, at: Listening, *, every_s: float = EVERY_S) -> None:
         self._workspace = workspace
+        self._at = at
         self._every_s = every_s
         self._stopped = threading.Event()
 
@@ -48,7 +52,7 @@ class Hub:
         """Hold the lease and make pass after pass; `told` once it is held.
 
         Raises:
-            Conflict: another hub of this catalog holds it.
+            Conflict: another hub of this catalog holds it, or the port is taken.
         """
         settings, scope = self._workspace.settings, self._workspace.scope
         claims = self._workspace.catalog.claims
@@ -60,9 +64,14 @@ class Hub:
                 hint="One hub does all the work of a catalog; stop that one first.",
             )
         try:
-            working = Working(socket.gethostname(), os.getpid())
-            write_bytes(note, json.dumps({"host": working.host, "pid": working.pid}).encode())
-            with jobs.opened(settings.home, catalog=settings.catalog) as work:
+            bound = bound_socket(self._at.host, self._at.port)
+            port = bound.getsockname()[1]
+            working = Working(socket.gethostname(), os.getpid(), f"http://127.0.0.1:{port}")
+            write_bytes(note, json.dumps(asdict(working)).encode())
+            with (
+                jobs.opened(settings.home, catalog=settings.catalog) as work,
+                listening(created(self._workspace, work), bound),
+            ):
                 told(working)
                 while not self._stopped.is_set():
                     self._pass(work)
@@ -82,9 +91,9 @@ class Hub:
             log.exception("a pass of the loop failed")
 
 
-def run(workspace: Workspace, *, told: Callable[[Working], None]) -> None:
+def run(workspace: Workspace, at: Listening, *, told: Callable[[Working], None]) -> None:
     """A hub until SIGTERM or Ctrl-C."""
-    hub = Hub(workspace)
+    hub = Hub(workspace, at)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, hub.ask_to_stop)
     hub.run(told)

@@ -100,7 +100,7 @@ class Server:
                 f"{self._serving.host} can be reached from other machines, and there is no key.",
                 hint="`tenfold key create NAME` makes one; or serve on 127.0.0.1.",
             )
-        self._socket = _bound(self._serving.host, self._serving.port)
+        self._socket = bound_socket(self._serving.host, self._serving.port)
         os.environ[FOLDER] = str(self._metrics)  # workers read it when they import the library
         run = Run(self._run, "serve", host=socket.gethostname())
         ledger.begin(self._workspace.scope, run)
@@ -240,7 +240,12 @@ def _fresh_folder(above: Path) -> Path:
     return mine
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def bound_socket(host: str, port: int) -> socket.socket:
+    """Listens, and is not answered yet.
+
+    Raises:
+        Conflict: the port is taken.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
