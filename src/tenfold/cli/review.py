@@ -1,4 +1,4 @@
-"""Commands about the review queue: review ls, review show, review label."""
+"""Commands about the review queue: review ls, picture, label, export, import."""
 
 import time
 from pathlib import Path
@@ -21,6 +21,8 @@ def register(app: typer.Typer) -> None:
     group.command("ls")(waiting)
     group.command("picture")(picture)
     group.command("label")(label)
+    group.command("export")(export)
+    group.command("import")(take)
     app.add_typer(group, name="review")
 
 
@@ -93,3 +95,44 @@ def label(
         opinion = Opinion(digest, said, seconds=seconds, shown={"by": "cli"}, key=key)
         taken = labelling.label(workspace, name, opinion)
     emit(taken) if json else stdout.print(escape(labelling.in_words(taken)))
+
+
+Tool = Annotated[str, typer.Option(help="The tool: label_studio or cvat.")]
+
+
+def export(
+    name: Name,
+    folder: Annotated[Path, typer.Argument(help="A new folder.")],
+    tool: Tool = "label_studio",
+    limit: Annotated[int, typer.Option(help="At most so many pictures; 0: all.")] = 0,
+    json: Json = False,
+) -> None:
+    """Write what waits for people as files that an annotation tool imports."""
+    from tenfold.loop import exchanging
+
+    with opened() as workspace:
+        count = exchanging.export(workspace, name, tool, folder, limit=limit)
+    if json:
+        emit({"pictures": count, "folder": folder})
+        return
+    stdout.print(f"{count:,} pictures in {escape(str(folder))}: docs/review-exchange.md goes on.")
+
+
+def take(
+    name: Name,
+    file: Annotated[Path, typer.Argument(help="What the tool exported.")],
+    tool: Tool = "label_studio",
+    who: Annotated[str, typer.Option(help="Who labelled, where the tool does not say.")] = "",
+    json: Json = False,
+) -> None:
+    """Take in what people said in an annotation tool; again adds nothing."""
+    from tenfold.loop import exchanging
+
+    with opened() as workspace:
+        done = exchanging.import_labels(workspace, name, tool, file, who=who)
+    if json:
+        emit(done)
+        return
+    stdout.print(
+        f"{done.labels:,} new labels, {done.known:,} were known; {done.settled:,} settled."
+    )
