@@ -19,7 +19,6 @@ from xml.sax.saxutils import escape, quoteattr
 from tenfold.errors import DataError, NotFound
 from tenfold.formats.exchange import (
     CANNOT_TELL,
-    IMAGES,
     Box,
     Choice,
     Labelled,
@@ -225,4 +224,4 @@ def _label(name: str, kind: str) -> str:
 
 def _image(number: int, name: str, ask: ToLabel) -> str:
     size = f'width="{ask.width_px}" height="{ask.height_px}"'
-    return f'  <image id="{number}" name={quoteattr(f"{IMAGES}/{name}")} {size}></image>'
+    return f'  <image id="{number}" name={quoteattr(name)} {size}></image>'
