@@ -75,12 +75,14 @@ def test_both_kinds_of_export_say_the_same():
     assert full == flat
 
 
-def test_several_choices_are_read(put):
-    choice = Choice(("dent", "rust", "scratch"), several=True)
-    one = edited(FLAT[:1], 0, "answer", to={"choices": ["rust", "dent"]})
-    assert label_studio.read(put(one), choice=choice)[0].labels == ("dent", "rust")
-    full = edited(FULL[:1], 0, "annotations", 0, "result", 0, "value", "choices", to=["rust"])
-    assert label_studio.read(put(full), choice=choice)[0].labels == ("rust",)
+def test_several_choices_and_a_task_that_nobody_did_in_a_real_export():
+    choice = Choice(("good", 'a <b> & "c"', "ünï"), several=True)
+    full, flat = (
+        label_studio.read(DATA / name, choice=choice, sizes=SIZES)
+        for name in ("several.json", "several_min.json")
+    )
+    assert [one.labels for one in full] == [('a <b> & "c"', "ünï"), ("good",)]
+    assert full == flat
 
 
 def test_a_person_comes_by_mail_address_where_the_export_has_it(put):
@@ -135,6 +137,7 @@ def test_an_edited_short_export_is_refused_with_its_place(put):
     for path, to, words in (
         ((0, "answer"), "fine", "task 1, annotation 1: unknown class 'fine'"),
         ((1, "annotation_id"), 1, "first in task 1"),
+        ((1, "annotation_id"), None, "task 2: annotation_id: Input should be a valid integer"),
         ((2, "sample"), SAMPLES[0], "task 2: its annotations name different pictures"),
         ((2, "region", 0, "rectanglelabels"), ["good", "patch"], "rectanglelabels"),
     ):

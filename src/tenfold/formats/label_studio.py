@@ -118,10 +118,15 @@ class _FlatRegion(_Rectangle, _Drawn):
     pass
 
 
-class _FlatTask(_Data):
-    """A line of JSON-MIN: one annotation, with what the task says beside it."""
+class _Untouched(_Data):
+    """An entry of JSON-MIN that nobody did: it is there when all tasks are exported."""
 
     id: int
+
+
+class _FlatTask(_Untouched):
+    """An entry of JSON-MIN: one annotation, with what the task says beside it."""
+
     annotation_id: int
     annotator: int | str | None = None
     updated_at: AwareDatetime
@@ -214,14 +219,18 @@ def _tasks(source: Path) -> Iterator[_Task]:
     if all("annotations" in entry for entry in held):
         yield from (_checked(_Task, entry, f"{source}: {_name(entry)}") for entry in held)
     elif all("annotation_id" in entry for entry in held):
-        flat = [_checked(_FlatTask, entry, f"{source}: {_name(entry)}") for entry in held]
-        yield from _grouped(flat, source)
+        yield from _grouped([_flat(entry, source) for entry in held], source)
     else:
         lost = next(entry for entry in held if not {"annotations", "annotation_id"} & entry.keys())
         raise _no_export("annotations", f"{source}: {_name(lost)}")
 
 
-def _grouped(flat: list[_FlatTask], source: Path) -> Iterator[_Task]:
+def _flat(entry: dict[str, Any], source: Path) -> _FlatTask | _Untouched:
+    is_done = entry["annotation_id"] is not None or {ANSWER, REGION} & entry.keys()
+    return _checked(_FlatTask if is_done else _Untouched, entry, f"{source}: {_name(entry)}")
+
+
+def _grouped(flat: list[_FlatTask | _Untouched], source: Path) -> Iterator[_Task]:
     """JSON-MIN as the tasks of JSON."""
     tasks: dict[int, _Task] = {}
     for one in flat:
@@ -233,7 +242,8 @@ def _grouped(flat: list[_FlatTask], source: Path) -> Iterator[_Task]:
                 where=f"{source}: task {one.id}",
                 hint="Export again, and do not edit the file.",
             )
-        task.annotations.append(_unfolded(one))
+        if isinstance(one, _FlatTask):
+            task.annotations.append(_unfolded(one))
     yield from tasks.values()
 
 
