@@ -4,6 +4,7 @@ import hashlib
 import shutil
 
 import pytest
+from sqlalchemy import text
 
 import tenfold
 from production import answer, parts
@@ -206,3 +207,20 @@ def test_a_label_that_is_likely_wrong_is_asked_about_and_corrected(workspace, tr
     for one in asked:
         assert items[one.sample].labels != (one.said,)
         assert one.detail["label"] == items[one.sample].labels[0]
+
+
+def test_one_loop_that_cannot_be_looked_at_stops_no_other(workspace, truth):
+    watch(workspace)
+    tenfold.deploy(workspace, "station-8/cap", "cap", unproven=True)
+    flows.watch(workspace, "station-8/cap")
+    with workspace.scope.write() as connection:
+        connection.execute(
+            text("UPDATE loops SET spec = 'no: rule' WHERE deployment LIKE '%8/cap'")
+        )
+    answer(workspace, CAP, some(0, 20), run="run-1")
+    answer(workspace, "station-8/cap", some(0, 20), run="run-2")
+    flows.reconcile(workspace, inline(workspace))
+    assert LoopState.from_json(loops.get(workspace.scope, CAP).state).live
+    told = loops.timeline(workspace.scope, "station-8/cap")
+    assert told[-1].kind == "problem"
+    assert "no" in told[-1].detail["problem"]

@@ -4,6 +4,7 @@ One transaction notes that a file is taken in and what followed from it, for all
 """
 
 import hashlib
+import logging
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from tenfold.catalog import deployments, loops, models, picks
 from tenfold.catalog.deployments import Deployment
 from tenfold.catalog.loops import Happening, Loop
 from tenfold.catalog.picks import Pick
+from tenfold.errors import TenfoldError
 from tenfold.loop import review, shown, spec, trial, watch
 from tenfold.loop.labelling import is_good_or_bad
 from tenfold.loop.review import Candidate
@@ -32,6 +34,8 @@ from tenfold.packages import Manifest
 from tenfold.predictions import PROJECTED, pictures
 from tenfold.predictions.collector import SCHEMA
 from tenfold.workspace import Workspace
+
+log = logging.getLogger(__name__)
 
 PARQUET = "parquet"
 DAYS_KNOWN = 3
@@ -90,17 +94,30 @@ def _take_in(workspace: Workspace, file: Path) -> int:
     every = loops.everything(scope)
     by_name = _by_deployment(table, {loop.deployment for loop in every})
     taken: list[tuple[Loop, Taken]] = []
+    problems: list[Happening] = []
     for loop in every:
-        if loop.deployment in by_name:
+        if loop.deployment not in by_name:
+            continue
+        try:
             now = deployments.get(scope, loop.deployment)
             taken.append((loop, _taken(workspace, loop, now, by_name[loop.deployment])))
+        except TenfoldError as error:  # the other loops go on
+            problems.append(_problem(loop.deployment, error))
     with scope.write() as connection:
         loops.fold(connection, scope, file.name, answers=table.num_rows)
+        loops.note(connection, scope, problems)
         for loop, one in taken:
             loops.advance(connection, scope, loop, one.state.to_json())
             loops.note(connection, scope, one.happenings)
             picks.put(connection, scope, one.picks)
     return table.num_rows
+
+
+def _problem(deployment: str, error: TenfoldError) -> Happening:
+    """That answers could not be looked at, once for each reason."""
+    log.warning("answers of %s are not looked at: %s", deployment, error)
+    key = f"problem:{hashlib.sha256(str(error).encode()).hexdigest()[:16]}"
+    return Happening(deployment, "problem", key, detail={"problem": str(error)})
 
 
 def _by_deployment(table: Any, wanted: set[str]) -> dict[str, Rows]:
