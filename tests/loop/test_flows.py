@@ -215,7 +215,7 @@ def test_one_loop_that_cannot_be_looked_at_stops_no_other(workspace, truth):
     flows.watch(workspace, "station-8/cap")
     with workspace.scope.write() as connection:
         connection.execute(
-            text("UPDATE loops SET spec = 'no: rule' WHERE deployment LIKE '%8/cap'")
+            text("UPDATE loops SET spec = 'wrong: rule' WHERE deployment LIKE '%8/cap'")
         )
     answer(workspace, CAP, some(0, 20), run="run-1")
     answer(workspace, "station-8/cap", some(0, 20), run="run-2")
@@ -223,4 +223,4 @@ def test_one_loop_that_cannot_be_looked_at_stops_no_other(workspace, truth):
     assert LoopState.from_json(loops.get(workspace.scope, CAP).state).live
     told = loops.timeline(workspace.scope, "station-8/cap")
     assert told[-1].kind == "problem"
-    assert "no" in told[-1].detail["problem"]
+    assert "wrong" in told[-1].detail["problem"]
