@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -181,6 +182,79 @@ def test_a_job_that_fails_says_why_and_one_is_cancelled(home, tmp_path):
         job = client.post("/api/makes", json={"task": task}).json()["key"]
         assert client.post(f"/api/jobs/{job}/cancel").status_code == 200
         assert until_over(client, job)["state"] == "cancelled"
+
+
+@pytest.mark.slow
+def test_twenty_kills_at_random_moments_make_one_model(home, tmp_path):
+    """Asked for again after each kill, as a client would."""
+    rng, data = random.Random(3), packed(tmp_path)
+    with hub(home) as client:
+        where = begun(client, data)
+    body = {"name": "seals", "uploads": [where.rpartition("/")[2]]}
+    kills = 0
+    for kill in range(21):
+        with hub(home) as client:
+            offset = int(client.head(where).headers["upload-offset"])
+            if offset < len(data):
+                piece = data[offset : offset + len(data) // 4]
+                assert add(client, where, piece, offset).status_code == 204
+            else:
+                key = {"Idempotency-Key": str(kill // 7)}
+                read = client.post("/api/datasets", json=body, headers=key).json()["key"]
+                asked = client.post("/api/makes", json={"task": TASK}, headers=key)
+                assert asked.status_code in (202, 404), asked.text
+            if kill == 20:
+                assert until_over(client, read)["state"] == "done"
+                asked = client.post("/api/makes", json={"task": TASK}, headers=key)
+                assert until_over(client, asked.json()["key"])["state"] == "done"
+            else:
+                time.sleep(rng.uniform(0.0, 3.0))
+                kills += 1
+    assert kills == 20
+    with tenfold.opened(home) as workspace:
+        assert datasets.get(workspace.scope, "seals").size == 80
+        assert [m.task for m in models.everything(workspace.scope)].count("seals") == 1
+
+
+@heavy
+def test_who_listens_does_not_keep_a_hub_from_stopping(home):
+    process = subprocess.Popen(
+        [*COMMAND, "hub", "--port", "0", "--json"],
+        env={**os.environ, "TENFOLD_HOME": str(home)},
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        url = json.loads(process.stdout.readline())["url"]
+        task = {"task": TASK.replace("dataset: seals", "dataset: cells")}
+        job = httpx.post(f"{url}/api/makes", json=task).json()["key"]
+        with httpx.stream("GET", f"{url}/api/jobs/{job}/events", timeout=30):
+            process.terminate()
+            assert process.wait(30) == 0
+    finally:
+        process.stdout.close()
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait(30)
+
+
+@heavy
+def test_up_starts_both_and_ends_with_the_first_that_ends(home):
+    process = subprocess.Popen(
+        [*COMMAND, "up", "--port", "0", "--hub-port", "0"],
+        env={**os.environ, "TENFOLD_HOME": str(home)},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    ends = time.monotonic() + PATIENCE_S
+    while not (note := home / "hub.json").exists() and time.monotonic() < ends:
+        time.sleep(0.1)
+    os.kill(json.loads(note.read_text())["pid"], signal.SIGKILL)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 8
+    assert "hub ended by itself" in said
 
 
 class Viewer:
