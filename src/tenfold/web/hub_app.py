@@ -18,12 +18,15 @@ from starlette.responses import JSONResponse
 from tenfold.errors import TenfoldError, Unavailable
 from tenfold.jobs import Jobs
 from tenfold.web import errors
-from tenfold.web.api import datasets, deployments, jobs, models, uploads
+from tenfold.web.api import datasets, deployments, jobs, loops, models, review, uploads
 from tenfold.web.app import Logged
+from tenfold.web.guard import Intake
 from tenfold.web.who import Identities, LocalOnly
 from tenfold.workspace import Workspace
 
 START_S = 30.0
+PICTURE_BYTES, PICTURE_S = 64_000_000, 60.0
+"""Of a picture that is sent whole."""
 GRACEFUL_S = 10
 
 
@@ -43,7 +46,8 @@ def created(workspace: Workspace, work: Jobs, *, identities: Identities | None =
     app.state.identities = identities or LocalOnly(workspace.scope.actor)
     app.state.is_draining = False
     app.state.reporting = asyncio.Lock()
-    for part in (uploads, datasets, models, deployments, jobs):
+    app.state.intake = Intake(limit_bytes=PICTURE_BYTES, timeout_s=PICTURE_S)
+    for part in (uploads, datasets, models, deployments, loops, review, jobs):
         app.include_router(part.router)
     app.add_exception_handler(TenfoldError, errors.told)
     app.add_exception_handler(HTTPException, _refused)
