@@ -70,7 +70,7 @@ NO_BLOBS = {
     "sessions": ("digest",),
     "activity": ("before", "digest"),
     "happenings": ("model",),
-    "picks": ("model",),
+    "picks": ("model", "answer"),
 }
 """Digests of something else."""
 
