@@ -20,8 +20,8 @@ from tenfold.loop.retrain import (
     Wait,
     next_action,
 )
+from tenfold.loop.review import CANNOT_TELL
 from tenfold.loop.state import LoopState
-from tenfold.loop.trial import UNKNOWABLE
 from tenfold.workspace import Workspace
 
 
@@ -102,7 +102,7 @@ def _audit(one: Pick, *, good: str | None) -> Audit:
     not, or the other way round; other labels of the dataset than its good one are bad."""
     if one.truth is None:
         return Audit(one.stratum, None)
-    if one.truth == UNKNOWABLE:
+    if one.truth == CANNOT_TELL:
         return Audit(one.stratum, False, is_unknowable=True)
     if good is None:
         return Audit(one.stratum, set(one.said.split(";")) != set(one.truth.split(";")))

@@ -15,8 +15,8 @@ from tenfold.factory.plan import plan
 from tenfold.factory.recording import Made
 from tenfold.loop.harvest import Box, Harvest, Learnt, harvest, name_of
 from tenfold.loop.retrain import Candidate
+from tenfold.loop.review import CANNOT_TELL
 from tenfold.loop.state import LoopState, Try
-from tenfold.loop.trial import UNKNOWABLE
 from tenfold.specs.task import TaskSpec, parse
 from tenfold.values import Progress
 from tenfold.workspace import Workspace, opened
@@ -120,7 +120,7 @@ def learnt_of(settled: Sequence[Pick], said: Sequence[Label]) -> list[Learnt]:
         boxes.setdefault(label.sample, {})[label.actor] = tuple(label.boxes)
     found: dict[str, Learnt] = {}
     for one in settled:
-        if one.truth is None or one.truth == UNKNOWABLE:
+        if one.truth is None or one.truth == CANNOT_TELL:
             continue
         route = str(one.detail.get("route") or one.sample)
         found[one.sample] = Learnt(

@@ -24,11 +24,11 @@ from tenfold.catalog.picks import Pick
 from tenfold.errors import TenfoldError
 from tenfold.loop import review, shown, spec, trial, watch
 from tenfold.loop.labelling import is_good_or_bad
-from tenfold.loop.review import Candidate
+from tenfold.loop.review import UNFIT, Candidate
 from tenfold.loop.spec import LoopSpec
 from tenfold.loop.state import LoopState
 from tenfold.loop.suspecting import suspected
-from tenfold.loop.trial import UNFIT, Told
+from tenfold.loop.trial import Told
 from tenfold.loop.watch import Answers, Reference
 from tenfold.packages import Manifest
 from tenfold.predictions import PROJECTED, pictures

@@ -9,17 +9,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from tenfold.loop.review import CANNOT_TELL, UNFIT
 from tenfold.loop.rollout import Costs, Evidence, Operation, Rule, loss_difference
 from tenfold.metrics.sequences import ConfidenceSequence
 
-UNFIT = "unfit"
 FINEST_MS, STEP, CELLS = 0.1, 1.1, 160
 """Latencies are counted in cells, each a tenth wider than the one before: up to seven minutes."""
 MOST_ALONE = 2_000
 """Answers that wait for their pair; where more wait, the oldest never had one."""
 ROUTE_DIGITS = 10
-UNKNOWABLE = ""
-"""The truth of a picture of which people agreed that nobody can tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +152,7 @@ def fold(rule: Rule, trial: Trial, told: Iterable[Told], *, live: str) -> Trial:
 def settle(
     rule: Rule, trial: Trial, truths: Mapping[str, str], *, costs: Costs | None = None
 ) -> Trial:
-    """With what people agreed on since, by sample; `UNKNOWABLE` counts as the worst.
+    """With what people agreed on since, by sample; `CANNOT_TELL` counts as the worst.
 
     Pairs count in their order, none before the truth of all before it is known: otherwise those
     that agree would count before those that do not.
@@ -178,7 +176,7 @@ def settle(
 
 
 def _difference(pair: Pair, truth: str | None, costs: Costs | None) -> float | None:
-    if pair.differs and truth == UNKNOWABLE:
+    if pair.differs and truth == CANNOT_TELL:
         return 1.0
     return loss_difference(pair.shadow, pair.live, truth, costs=costs)
 
