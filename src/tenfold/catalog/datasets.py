@@ -7,9 +7,11 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, delete, func, insert, select
 
+from tenfold.catalog import activity
 from tenfold.catalog.scope import Scope
 from tenfold.catalog.tables import datasets, items, quarantine, samples
 from tenfold.errors import Conflict, NotFound
+from tenfold.settings import masked
 
 CHUNK = 500
 Origin = Literal["given", "audit", "review"]
@@ -116,6 +118,8 @@ def put(
             quarantine,
             [own | {"path": s.path, "reason": s.reason, "detail": s.detail} for s in set_aside],
         )
+        told = {"source": masked(source), "size": len(content), "set_aside": len(set_aside)}
+        activity.add(connection, scope, "ingest", subject=name, detail=told)
     return get(scope, name)
 
 
@@ -233,6 +237,7 @@ def drop(scope: Scope, name: str) -> list[str]:
                 query = select(column).where(column.in_(chunk))
                 digests -= set(connection.execute(query).scalars())
                 masks -= set(connection.execute(query).scalars())
+        activity.add(connection, scope, "forget", subject=name)
     return sorted(digests | masks)
 
 

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, func, insert, select, union
 from sqlalchemy.dialects import postgresql, sqlite
 
+from tenfold.catalog import activity
 from tenfold.catalog.models import Stretch
 from tenfold.catalog.scope import Scope
 from tenfold.catalog.tables import deployments, models, transitions
@@ -21,6 +22,8 @@ from tenfold.errors import Conflict, NotFound, SpecError
 Action = Literal["deploy", "shadow", "canary", "promote", "rollback", "retire", "keep"]
 State = Literal["live", "retired"]
 CHUNK = 500
+MOST_LOGGED = 20
+"""Changes of one call that are a row each in the activity log; of more there is one row."""
 NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)*")
 MOST_LETTERS = 200
 TAKEN = {"versions", "infer", "ready", "load", "unload"}
@@ -182,6 +185,7 @@ def change(scope: Scope, changes: Sequence[Change]) -> int:
             history.append(_moved(scope, one, before, after))
         _put(connection, scope, [now[name] for name in sorted(names)])
         connection.execute(insert(transitions), history)
+        _log(connection, scope, history)
     return generation
 
 
@@ -339,6 +343,20 @@ def _moved(
         "at": scope.now(),
         "actor": scope.actor,
     }
+
+
+def _log(connection: Connection, scope: Scope, history: Sequence[dict[str, Any]]) -> None:
+    """Of a fleet one row: `transitions` has them all, by the generation."""
+    if len(history) > MOST_LOGGED:
+        actions = sorted({one["action"] for one in history})
+        shared = {name: history[0][name] for name in ("why", "generation")}
+        detail = {"actions": actions, "changes": len(history), **shared}
+        subject = f"{len(history):,} deployments"
+        activity.add(connection, scope, "change-many", subject=subject, detail=detail)
+        return
+    for one in history:
+        detail = {name: one[name] for name in ("model", "before", "why", "generation")}
+        activity.add(connection, scope, one["action"], subject=one["name"], detail=detail)
 
 
 def _head(row: Any) -> HeadRef:

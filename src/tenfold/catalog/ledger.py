@@ -29,6 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
+from tenfold.catalog import activity
 from tenfold.catalog.scope import Scope
 from tenfold.catalog.tables import (
     MILLION,
@@ -279,7 +280,11 @@ def _begin(connection: Connection, scope: Scope, run: Run) -> None:
         "actor": run.actor or scope.actor,
         "began_at": run.began_at or scope.now(),
     }
-    connection.execute(_insert(connection, runs).on_conflict_do_nothing(), values)
+    query = _insert(connection, runs).on_conflict_do_nothing().returning(runs.c.id)
+    if connection.execute(query, values).first() is not None:
+        as_them = replace(scope, actor=values["actor"])
+        detail = {"command": run.command, "fleet": run.fleet, "host": run.host}
+        activity.add(connection, as_them, "run", subject=run.id, detail=detail)
 
 
 def end(scope: Scope, run_id: str, outcome: str) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from tenfold.catalog import activity
 from tenfold.catalog.scope import Scope
 from tenfold.catalog.tables import folded, happenings, loops, transitions
 from tenfold.errors import Conflict, NotFound
@@ -50,6 +51,7 @@ def put(scope: Scope, deployment: str, spec: str) -> Loop:
         if not changed.rowcount:
             row = {"tenant": scope.tenant, "deployment": deployment, "state": {}, "version": 0}
             connection.execute(insert(loops), row | values)
+        activity.add(connection, scope, "watch", subject=deployment, detail={"rules": spec})
     return get(scope, deployment)
 
 
@@ -62,6 +64,7 @@ def drop(scope: Scope, deployment: str) -> None:
     with scope.write() as connection:
         if not connection.execute(delete(loops).where(_of(scope, deployment))).rowcount:
             raise _missing(deployment)
+        activity.add(connection, scope, "unwatch", subject=deployment)
 
 
 def get(scope: Scope, deployment: str) -> Loop:

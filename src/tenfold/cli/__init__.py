@@ -6,6 +6,7 @@ import sys
 import typer
 
 from tenfold.cli import (
+    accounts,
     backups,
     data,
     deployments,
@@ -27,7 +28,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for part in (data, models, deployments, serving, hub, loops, review, ledger, machine, backups):
+PARTS = (data, models, deployments, serving, hub, loops, review, accounts, ledger, machine, backups)
+for part in PARTS:
     part.register(app)
 
 

@@ -24,6 +24,9 @@ def register(app: typer.Typer) -> None:
 
 
 def hub(
+    host: Annotated[
+        str, typer.Option(help="Address of the API; others than this machine need accounts.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port of the API; 0: any.", min=0, max=65535)] = 8081,
     json: Json = False,
 ) -> None:
@@ -40,7 +43,7 @@ def hub(
             stdout.print("[dim]tenfold watched says what it looks after.[/]")
 
     with opened() as workspace:
-        module.run(workspace, module.Listening(port=port), told=told)
+        module.run(workspace, module.Listening(host, port), told=told)
 
 
 def up(

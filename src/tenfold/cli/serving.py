@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from tenfold.cli.output import Json, emit, stdout
+from tenfold.roles import ROLES, role_of
 from tenfold.workspace import opened
 
 SERVER = "tenfold.web.server"
@@ -80,15 +81,19 @@ def create(
     per_minute: Annotated[
         int, typer.Option(help="Most requests a minute, of each worker; 0: any number.", min=0)
     ] = 0,
+    role: Annotated[
+        str, typer.Option(help=f"What it may do: {', '.join(ROLES)}; caller: only ask deployments.")
+    ] = "caller",
     json: Json = False,
 ) -> None:
     """Create a key; it is told once and never again."""
     from tenfold.catalog import keys
 
+    chosen = role_of(role)
     with opened() as workspace:
-        secret = keys.create(workspace.scope, name, per_minute=per_minute)
+        secret = keys.create(workspace.scope, name, per_minute=per_minute, role=chosen)
     if json:
-        emit({"name": name, "key": secret})
+        emit({"name": name, "role": chosen, "key": secret})
     else:
         stdout.print(f"{secret}", soft_wrap=True)
         stdout.print("[dim]Keep it: it is not shown again.[/]")
@@ -104,17 +109,21 @@ def ls(json: Json = False) -> None:
     if json:
         emit(
             [
-                {"name": k.name, "per_minute": k.per_minute, "created_at": k.created_at}
+                {
+                    "name": k.name,
+                    "role": k.role,
+                    "per_minute": k.per_minute,
+                    "created_at": k.created_at,
+                }
                 for k in found
             ]
         )
         return
-    table = Table("name", "a minute", "created (UTC)", "by")
+    table = Table("name", "role", "a minute", "created (UTC)", "by")
     for one in found:
         often = str(one.per_minute) if one.per_minute else "any"
-        table.add_row(
-            escape(one.name), often, f"{one.created_at:%Y-%m-%d %H:%M}", escape(one.created_by)
-        )
+        when = f"{one.created_at:%Y-%m-%d %H:%M}"
+        table.add_row(escape(one.name), one.role, often, when, escape(one.created_by))
     stdout.print(table)
 
 

@@ -32,39 +32,40 @@ TELL_S = 0.5
 """Between two lines about one stage."""
 
 
-def make_in_child(home: str, job: str, task: str) -> None:
-    """Make a task (YAML text); `job` names where its progress is told."""
-    _in_child(home, job, make_told, {"task": task})
+def make_in_child(home: str, job: str, task: str, actor: str = "") -> None:
+    """Make a task (YAML text) for whoever asked; `job` names where its progress is told."""
+    _in_child(home, job, make_told, {"task": task, "actor": actor})
 
 
-def ingest_in_child(home: str, job: str, **arguments: Any) -> None:
+def ingest_in_child(home: str, job: str, actor: str = "", **asked: Any) -> None:
     """Read uploads, or a folder, into the catalog; see `ingest_told`."""
-    _in_child(home, job, ingest_told, arguments)
+    _in_child(home, job, ingest_told, {"asked": asked, "actor": actor})
 
 
-def make_told(home: str, job: str, task: str) -> None:
-    """`make` in this process."""
+def make_told(home: str, job: str, task: str, actor: str) -> None:
+    """`make` in this process; an empty actor: whoever runs it."""
 
     def verb(progress: Progress) -> dict[str, Any]:
         file = telling.place(Path(home), job).with_suffix(".yaml")
         write_bytes(file, task.encode())
-        with opened(home) as workspace:
+        with opened(home, actor=actor or None) as workspace:
             return make_all(workspace, [str(file)], progress=progress).as_json()
 
     _told(home, job, verb)
 
 
-def ingest_told(
-    home: str, job: str, uploads: list[str], folder: str, name: str, format: str | None
-) -> None:
-    """`ingest` in this process: of `uploads`, else of a `folder` below the home's `uploads`."""
+def ingest_told(home: str, job: str, asked: dict[str, Any], actor: str) -> None:
+    """`ingest` in this process, `asked` with `name`, `format`, and `uploads` or else a `folder`
+    below the home's `uploads`."""
+    name, format_name = asked["name"], asked["format"]
 
     def verb(progress: Progress) -> dict[str, Any]:
         kept = Uploads.of(Path(home))
-        source = kept.unpacked(uploads) if uploads else kept.folder_of(folder)
-        _check_inside(source, format)
-        with opened(home) as workspace:
-            read = ingest(workspace, source, name=name, format=format, progress=progress)
+        uploads: list[str] = asked["uploads"]
+        source = kept.unpacked(uploads) if uploads else kept.folder_of(asked["folder"])
+        _check_inside(source, format_name)
+        with opened(home, actor=actor or None) as workspace:
+            read = ingest(workspace, source, name=name, format=format_name, progress=progress)
         return {"dataset": asdict(read.dataset), "sentences": read.sentences}
 
     _told(home, job, verb)

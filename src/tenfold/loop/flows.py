@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from tenfold.catalog import deployments, loops, picks
+from tenfold.catalog import activity, deployments, loops, picks
 from tenfold.catalog.deployments import Change, Deployment
 from tenfold.catalog.loops import Happening, Loop
 from tenfold.errors import Conflict, TenfoldError
@@ -169,6 +169,8 @@ def _say(workspace: Workspace, deployment: str, word: str, why: str) -> str:
     happening = Happening(deployment, word, f"{word}:{tried.model}", tried.model, {"why": why})
     with workspace.scope.write() as connection:
         loops.note(connection, workspace.scope, [happening])
+        detail = {"model": tried.model, "why": why}
+        activity.add(connection, workspace.scope, word, subject=deployment, detail=detail)
     return tried.model
 
 

@@ -6,7 +6,9 @@ from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from types import MappingProxyType
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tenfold.catalog.keys import Key, digest_of
 from tenfold.serving.batching import Overloaded
@@ -62,6 +64,31 @@ class Guard:
                 f"key {key.name!r} may ask {key.per_minute} times a minute.", hint="Wait a while."
             )
         self._left[key.digest] = (left - 1, now)
+
+
+class Bounded:
+    """Bodies that the framework reads whole, before anybody knows who sends them: each is bounded.
+    Paths that begin like one of `streamed` read theirs piece by piece, with bounds of their own.
+    """
+
+    def __init__(self, app: ASGIApp, *, limit_bytes: int, streamed: tuple[str, ...]) -> None:
+        self._app, self._limit_bytes, self._streamed = app, limit_bytes, streamed
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"].startswith(self._streamed):
+            await self._app(scope, receive, send)
+            return
+        size = 0
+
+        async def counted() -> Message:
+            nonlocal size
+            message = await receive()
+            size += len(message.get("body", b""))
+            if size > self._limit_bytes:
+                raise HTTPException(413, f"the body is larger than {self._limit_bytes:,} bytes.")
+            return message
+
+        await self._app(scope, counted, send)
 
 
 class Intake:

@@ -17,6 +17,7 @@ from tenfold.jobs import Jobs
 from tenfold.loop import flows
 from tenfold.serving.collecting import collect_now
 from tenfold.web.hub_app import Listening, created, listening
+from tenfold.web.identity import check_reach
 from tenfold.web.server import bound_socket
 from tenfold.workspace import Workspace
 
@@ -53,10 +54,12 @@ class Hub:
 
         Raises:
             Conflict: another hub of this catalog holds it, or the port is taken.
+            NotAllowed: other machines could ask, and there is no account.
         """
         settings, scope = self._workspace.settings, self._workspace.scope
         claims = self._workspace.catalog.claims
         note = settings.home / "hub.json"
+        check_reach(scope, self._at.host)
         if not claims.take(scope.tenant, LEASE):
             raise Conflict(
                 f"another hub is at work{_where(note)}.",
@@ -66,7 +69,7 @@ class Hub:
         try:
             bound = bound_socket(self._at.host, self._at.port)
             port = bound.getsockname()[1]
-            working = Working(socket.gethostname(), os.getpid(), f"http://127.0.0.1:{port}")
+            working = Working(socket.gethostname(), os.getpid(), _url(self._at.host, port))
             write_bytes(note, json.dumps(asdict(working)).encode())
             with (
                 jobs.opened(settings.home, catalog=settings.catalog) as work,
@@ -97,6 +100,10 @@ def run(workspace: Workspace, at: Listening, *, told: Callable[[Working], None])
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, hub.ask_to_stop)
     hub.run(told)
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _where(note: Path) -> str:

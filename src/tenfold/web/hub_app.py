@@ -18,15 +18,18 @@ from starlette.responses import JSONResponse
 from tenfold.errors import TenfoldError, Unavailable
 from tenfold.jobs import Jobs
 from tenfold.web import errors
-from tenfold.web.api import datasets, deployments, jobs, loops, models, review, uploads
+from tenfold.web.api import accounts, datasets, deployments, jobs, loops, models, review, uploads
 from tenfold.web.app import Logged
-from tenfold.web.guard import Intake
-from tenfold.web.who import Identities, LocalOnly
+from tenfold.web.guard import Bounded, Intake
+from tenfold.web.identity import Identities
+from tenfold.web.sign_in import SignIns
 from tenfold.workspace import Workspace
 
 START_S = 30.0
 PICTURE_BYTES, PICTURE_S = 64_000_000, 60.0
 """Of a picture that is sent whole."""
+BODY_BYTES = 1_000_000
+STREAMED = ("/api/uploads/", "/api/misses/", "/api/sign-in")
 GRACEFUL_S = 10
 
 
@@ -39,21 +42,23 @@ class Listening:
 
 
 def created(workspace: Workspace, work: Jobs, *, identities: Identities | None = None) -> FastAPI:
-    """The application; without `identities` this machine alone may ask, everything."""
+    """The application; without accounts this machine alone may ask, everything."""
     app = FastAPI(title="Tenfold hub", docs_url=None, redoc_url=None)
     app.state.workspace = workspace
     app.state.jobs = work
-    app.state.identities = identities or LocalOnly(workspace.scope.actor)
+    app.state.identities = identities or Identities(workspace.scope)
+    app.state.sign_ins = SignIns(workspace.scope)
     app.state.is_draining = False
     app.state.reporting = asyncio.Lock()
     app.state.intake = Intake(limit_bytes=PICTURE_BYTES, timeout_s=PICTURE_S)
-    for part in (uploads, datasets, models, deployments, loops, review, jobs):
+    for part in (accounts, uploads, datasets, models, deployments, loops, review, jobs):
         app.include_router(part.router)
     app.add_exception_handler(TenfoldError, errors.told)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _wrong)
     app.add_exception_handler(ClientDisconnect, errors.gone)
     app.add_exception_handler(Exception, errors.broken)
+    app.add_middleware(Bounded, limit_bytes=BODY_BYTES, streamed=STREAMED)
     app.add_middleware(Logged)
     return app
 

@@ -59,4 +59,5 @@ def ingest(
         kept.folder_of(body.folder)
     for upload in body.uploads:
         kept.get(upload)
-    return submit(request, "ingest", body.model_dump(), idempotency_key)
+    asked = body.model_dump() | {"actor": workspace.scope.actor}
+    return submit(request, "ingest", asked, idempotency_key)

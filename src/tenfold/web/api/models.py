@@ -44,7 +44,8 @@ def make(
     """Make a task, as a job."""
     spec = tasks.parse(body.task, where="task")
     datasets.get(workspace.scope, spec.dataset)
-    return submit(request, "make", {"task": body.task}, idempotency_key)
+    asked = {"task": body.task, "actor": workspace.scope.actor}
+    return submit(request, "make", asked, idempotency_key)
 
 
 @router.get("/models")
