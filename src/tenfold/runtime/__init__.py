@@ -27,6 +27,8 @@ from tenfold.trunks.runtimes import Compiled, compile_trunk, runtime_version
 from tenfold.values import FeatureSpace, MapBatch, Precision, Seen
 
 UNFIT = "unfit"
+LEAST_PRIORITY = 19
+"""See nice(2)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -224,7 +226,9 @@ def _stepped_back(niceness: int, start: Callable[[], Compiled]) -> Compiled:
         return start()
 
     def first_step_back() -> None:
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), niceness)
+        me = threading.get_native_id()
+        now = os.getpriority(os.PRIO_PROCESS, me)
+        os.setpriority(os.PRIO_PROCESS, me, min(now + niceness, LEAST_PRIORITY))
 
     with ThreadPoolExecutor(1, initializer=first_step_back) as thread:
         return thread.submit(start).result()
