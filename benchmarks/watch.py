@@ -1,4 +1,4 @@
-"""The watch on real pictures: how often it alarms where nothing changed, how soon where something did.
+"""The watch on real pictures: how often it alarms where nothing changed, how soon where it did.
 
 Three sets: eyes (a lot is a person), ELPV (a lot is up to 60 cells of one type that follow each
 other in the file; modules are not published) and steel (no lots: each picture is its own). Of each,
@@ -337,9 +337,7 @@ def dealt(
     return rest[is_reference], rest[~is_reference]
 
 
-def in_lots(
-    said: Answered, places: np.ndarray, count: int, rng: np.random.Generator
-) -> np.ndarray:
+def in_lots(said: Answered, places: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
     """`count` places, lot after lot, none twice before each was there once."""
     lots = np.unique(said.lots[places])
     by_lot = {lot: places[said.lots[places] == lot] for lot in lots}
