@@ -20,6 +20,8 @@ from tenfold.specs.bar import Bar
 PASSED = "ok"
 REJECTED = ("reject", "unfit")
 SAID = "said"
+STRATA = 3
+"""As many as a question may have: a share of alpha must not change when one is first seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ def error_rates(answers: Mapping[str, int], audits: Sequence[Audit], *, alpha: f
         counted = [audit for audit in known if not audit.is_unknowable]
         waiting += len(mine) - len(known)
         unknowable += len(known) - len(counted)
-        strata[name] = _stratum(answers.get(name, 0), counted, alpha=alpha / max(1, len(names)))
+        strata[name] = _stratum(answers.get(name, 0), counted, alpha=alpha / STRATA)
     return ErrorRates(strata, _rates(strata), unknowable, waiting)
 
 
