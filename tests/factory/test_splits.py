@@ -287,3 +287,23 @@ def test_what_was_picked_is_never_thinned_out():
     cohort, splits = divide(task(split={"most_fit": 20}), items(100, 100) + more)
     roles = dict(zip(cohort.samples, splits.roles, strict=True))
     assert {roles[one.sha256] for one in more} <= {"fit", "calibrate"}
+
+
+def test_picked_defects_are_lessons_of_anomaly_heads_and_set_no_threshold():
+    more = items(5, 8, start=1000, origin="review")
+    cohort, splits = divide(task("anomaly"), items(100, 30) + more)
+    bad = cohort.targets[:, 1] > 0
+    roles = Counter(
+        (item.origin, bool(is_bad), role)
+        for item, is_bad, role in zip(cohort.items, bad, splits.roles, strict=True)
+    )
+    assert roles["review", True, "fit"] == 8
+    assert roles["given", True, "fit"] == 0
+    assert roles["given", True, "calibrate"] > 0
+
+
+def test_what_is_like_a_lesson_is_one_too():
+    pair = [item(900, "bad", near="n"), item(901, "bad", near="n", origin="review")]
+    cohort, splits = divide(task("anomaly"), items(100, 30) + pair)
+    roles = roles_by_sample(cohort, splits)
+    assert {roles[short(one.sha256)] for one in pair} == {"fit"}

@@ -20,7 +20,7 @@ from tenfold.factory.fit import Fitted, Workbench, fit
 from tenfold.factory.goldens import golden_rows
 from tenfold.factory.job import Assignment, Attempted, Fault, Job, Judged, Seconds, Trial
 from tenfold.factory.judge import Count, counts_classes, counts_good_bad, is_promising
-from tenfold.factory.reading import Reader, pooled_of, reader_at
+from tenfold.factory.reading import Reader, one_of, pooled_of, reader_at
 from tenfold.factory.roster import Roster, rows_of
 from tenfold.heads import recipe
 from tenfold.packages import Golden, Manifest, Pack, Package
@@ -220,7 +220,7 @@ def _read_goldens(bench: _Bench, job: Job, rows: tuple[int, ...]) -> _Goldens:
     if job.manifest.kind == "anomaly":
         few = samples[:GOLDEN_MAPS]
         (batch,) = bench.reader.maps(job.manifest, _strides(job), few)()
-        seen: tuple[Seen, ...] = tuple(_one(batch, i) for i in range(len(few)))
+        seen: tuple[Seen, ...] = tuple(one_of(batch, i) for i in range(len(few)))
     else:
         pooled = pooled_of(bench.reader.store, job.manifest, samples)
         seen = tuple(pooled[i : i + 1] for i in range(len(rows)))
@@ -230,16 +230,6 @@ def _read_goldens(bench: _Bench, job: Job, rows: tuple[int, ...]) -> _Goldens:
 
 def _strides(job: Job) -> tuple[int, ...]:
     return recipe(job.rung.recipe, **job.rung.params).strides
-
-
-def _one(batch: MapBatch, place: int) -> MapBatch:
-    one = slice(place, place + 1)
-    return MapBatch(
-        maps={stride: dense[one] for stride, dense in batch.maps.items()},
-        content_xyxy=batch.content_xyxy[one],
-        pooled=batch.pooled[one],
-        vitals=batch.vitals[one],
-    )
 
 
 def _scored(bench: _Bench, loaded: LoadedHead, goldens: _Goldens) -> tuple[Golden, ...]:

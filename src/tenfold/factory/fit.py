@@ -15,6 +15,7 @@ from tenfold.factory.judge import Count, counts_classes, counts_good_bad
 from tenfold.factory.reading import Reader
 from tenfold.factory.roster import Roster, rows_of
 from tenfold.factory.splits import CALIBRATE
+from tenfold.factory.teach import misses_of, taught
 from tenfold.heads import fitted, recipe
 from tenfold.heads.fitness import FitnessGate
 from tenfold.heads.validate import assign_folds, cross_validate
@@ -60,6 +61,11 @@ def fit(bench: Workbench, job: Job) -> Fitted:
     targets = bench.roster.targets[rows]
     calibrate = roles[rows] == CALIBRATE
     thresholds = _thresholds(bench.roster, job, scores[calibrate], targets[calibrate])
+    if job.manifest.kind == "anomaly" and misses_of(bench.roster, job):
+        # on the threshold without them, so that what was caught stays caught
+        usual = scores[targets[:, 1] <= 0.5, 0]
+        head = taught(bench.reader, bench.roster, job, head, (usual, thresholds[0]))
+        scores = _scores(bench, job, head, rows)
     estimate, expected = _estimate(bench.roster, rows, scores, thresholds)
     return Fitted(head, gate, thresholds, scores[calibrate], estimate, expected)
 
@@ -114,10 +120,17 @@ def _fit_anomaly(bench: Workbench, job: Job) -> tuple[Any, FitnessGate, np.ndarr
     maps, manifest = bench.reader.maps, job.manifest
     head = made.fit(maps(manifest, made.strides, goods, all_views=True), rng=_rng(job))
     gate = FitnessGate.fit(lambda: bench.reader.vital(manifest, goods))
-    batches = maps(manifest, made.strides, [samples[i] for i in rows])
-    loaded = reloaded(job, head)
+    return head, gate, _scores(bench, job, head, rows), rows
+
+
+def _scores(
+    bench: Workbench, job: Job, head: Any, rows: np.ndarray
+) -> Float32[np.ndarray, "rows 1"]:
+    """What an anomaly head says, as it will be loaded."""
+    samples, loaded = [bench.roster.samples[row] for row in rows], reloaded(job, head)
+    batches = bench.reader.maps(job.manifest, loaded.strides, samples)
     scores = [np.zeros(0, np.float32), *(loaded.score(batch).image for batch in batches())]
-    return head, gate, np.concatenate(scores).astype(np.float32)[:, None], rows
+    return np.concatenate(scores).astype(np.float32)[:, None]
 
 
 def reloaded(job: Job, head: Any) -> Any:

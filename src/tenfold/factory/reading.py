@@ -172,6 +172,17 @@ def map_batches(
         )
 
 
+def one_of(batch: MapBatch, place: int) -> MapBatch:
+    """One picture of the batch."""
+    one = slice(place, place + 1)
+    return MapBatch(
+        maps={stride: dense[one] for stride, dense in batch.maps.items()},
+        content_xyxy=batch.content_xyxy[one],
+        pooled=batch.pooled[one],
+        vitals=batch.vitals[one],
+    )
+
+
 def _size(kept: object) -> int:
     """About so many bytes."""
     if isinstance(kept, np.ndarray):

@@ -34,6 +34,8 @@ class Roster:
     """What each sample stays together with."""
     targets: Float32[np.ndarray, "n classes"]
     soft_targets: Float32[np.ndarray, "n classes"] | None = None
+    masks: tuple[str | None, ...] = ()
+    """Blobs of pictures that are white where the defect is."""
 
     @property
     def learnt(self) -> Float32[np.ndarray, "n classes"]:
@@ -112,6 +114,7 @@ def load(data: bytes, items_of: Callable[[str], Sequence[Item]]) -> Roster:
         groups=tuple(groups),
         targets=_from_text(plain["targets"], shape[0] * shape[1]).reshape(shape).astype(np.float32),
         soft_targets=None if soft is None else np.array(soft, np.float32),
+        masks=tuple(item.mask for item in items),
     )
 
 

@@ -81,8 +81,8 @@ def split(spec: TaskSpec, cohort: Cohort, known: Known) -> Splits:
     codes = drawing.drawn() if spec.split.stored is None else drawing.stored(spec.split)
     drawing.divide_fit(codes)
     drawing.thin_fit(codes)
-    if spec.kind == "anomaly":  # these heads fit goods only; the group stays out of judge
-        codes[(codes == FIT) & (cohort.targets[:, 1] > 0)] = CALIBRATE
+    if spec.kind == "anomaly":
+        drawing.teach(codes)
     if spec.split.stored is not None and not (codes == FIT).any():
         raise DataError(
             "the dataset's own splits leave nothing to fit: every group that fits also judges.",
@@ -169,6 +169,14 @@ class _Drawing:
                 wanted = _target(sizes[mine], share, alone=False)
                 taken = _take(mine, sizes, place, wanted, at_least_one=True)
             self._give(codes, taken, CALIBRATE)
+
+    def teach(self, codes: Codes) -> None:
+        """Anomaly heads fit goods only, so bad pictures calibrate; those that were picked in
+        production, and what stays together with them, are lessons and must not."""
+        bad = self.cohort.targets[:, 1] > 0
+        lessons = self.cohort.groups.any(self.reviewed & bad)[self.cohort.groups.of]
+        fits = bad & ((codes == FIT) | (codes == CALIBRATE))
+        codes[fits] = np.where(lessons[fits], FIT, CALIBRATE)
 
     def thin_fit(self, codes: Codes) -> None:
         """Leave fit about `most_fit` samples; what fits a small head fits every larger one."""

@@ -42,8 +42,13 @@ def recipe_class(name: str) -> Any:
 
 
 def fitted(name: str, arrays: dict[str, Any]) -> Any:
-    """The fitted head that `arrays` hold, of the class that the recipe's `fit` returns."""
+    """The fitted head that `arrays` hold, of the class that the recipe's `fit` returns, with what
+    misses taught it."""
     kind = recipe_class(name)
     made = kind.fit.__annotations__["return"]
     scorer = getattr(sys.modules[kind.__module__], made) if isinstance(made, str) else made
-    return scorer.from_arrays(arrays)
+    if "taught.layout" not in arrays:
+        return scorer.from_arrays(arrays)
+    taught = import_module("tenfold.heads.taught")
+    own = {key: array for key, array in arrays.items() if not key.startswith(taught.PREFIX)}
+    return taught.TaughtScorer(scorer.from_arrays(own), taught.Lessons.from_arrays(arrays))

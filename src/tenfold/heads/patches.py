@@ -226,7 +226,7 @@ def write_scores(
     def constant(name: str, value: object, dtype: type = np.float32) -> str:
         return parts.constant(prefix + name, value, dtype)
 
-    inside = _write_mask(parts, content, grid=grid, prefix=prefix)
+    inside = write_content_mask(parts, content, grid=grid, prefix=prefix)
     square = node("Reshape", [cells, constant("score_shape", [-1, grid, grid], np.int64)], "score")
     blur = constant("blur", smoothing(grid))
     down = node("MatMul", [blur, node("Mul", [square, inside], "score_inside")], "score_down")
@@ -241,7 +241,7 @@ def write_scores(
     return {"image_score": image, "score_map": score_map}
 
 
-def _write_mask(parts: GraphParts, content: str, *, grid: int, prefix: str) -> str:
+def write_content_mask(parts: GraphParts, content: str, *, grid: int, prefix: str) -> str:
     """Nodes of `content_mask` as float32 [n, grid, grid]."""
     centre = parts.constant(f"{prefix}centre", [(np.arange(grid) + 0.5) / grid])
     axis = parts.constant(f"{prefix}edge_axis", [1], np.int64)
