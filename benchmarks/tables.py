@@ -161,6 +161,32 @@ def sets(result: dict[str, Any]) -> list[str]:
     return _markdown(("set", "verdict", "accuracy", "seconds"), lines)
 
 
+def misses(result: dict[str, Any]) -> list[str]:
+    """One line for each type of defect, what was developed on last, then the medians."""
+    by_name = {
+        f"{case}: {name}": rates
+        for part in ("reported", "development")
+        for case, types in result.get("sets", {}).items()
+        for name, rates in types.items()
+        if rates["part"] == part and rates["seeds_with_ten_misses"]
+    }
+    by_name["median of those reported"] = {"part": "", **result.get("overall", {})}
+    by_name["median of development"] = {"part": "", **result.get("overall_development", {})}
+    counts = ("before", "after_1", "after_3", "after_10")
+    lines = [
+        (
+            name,
+            rates["part"],
+            *(_written(rates.get(f"recall_{count}"), "{:.2f}") for count in counts),
+            *(_written(rates.get(f"overkill_{count}"), "{:.3f}") for count in counts),
+        )
+        for name, rates in by_name.items()
+    ]
+    words = ("before", "1", "3", "10")
+    head = ("type", "part", *(f"recall, {w}" for w in words), *(f"overkill, {w}" for w in words))
+    return _markdown(head, lines)
+
+
 def catalog(result: dict[str, Any]) -> list[str]:
     """One line for each call, both databases side by side."""
     both = [result.get(name, {}) for name in ("sqlite", "postgres")]
@@ -187,6 +213,7 @@ TABLES = {
     "serving_faults": rows(FAULTS),
     "elpv": rows(ELPV),
     "anomaly": rows(ANOMALY),
+    "miss": misses,
     "sets": sets,
     "embed": rows(EMBED),
     "false_acceptance": rows(FALSE_ACCEPTANCE),
