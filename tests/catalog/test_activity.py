@@ -13,6 +13,7 @@ from tenfold.catalog import Catalog, activity, copies, datasets, deployments, ke
 from tenfold.catalog.activity import FIRST, Sought, verify
 from tenfold.catalog.deployments import Change
 from tenfold.catalog.ledger import Run, Used
+from tenfold.catalog.loops import Happening
 from tenfold.catalog.scope import Scope
 from tenfold.catalog.tables import activity as table
 from tenfold.errors import Conflict, IntegrityError, NotFound, SpecError
@@ -289,12 +290,13 @@ def test_datasets_keys_loops_and_runs_tell_what_was_done(scope):
     origin = ("csv", "s3://ann:secret@host/caps", "a table")
     datasets.put(scope, name="caps", origin=origin, content=[], set_aside=[])
     secret = keys.create(scope, "line-3", role="viewer")
-    loops.put(scope, "cap", "approve: rule\n")
+    happening = Happening("cap", "watched", "watched:1")
+    loops.put(scope, "cap", "approve: rule\n", state={}, first=happening)
     run = Run("run-1", "make", fleet="lids", host="here", actor="bob")
     ledger.begin(scope, run)
     ledger.begin(scope, run)
     ledger.settle(scope, run, Used(), kind="overhead", outcome="done")
-    loops.drop(scope, "cap")
+    loops.drop(scope, "cap", last=happening)
     keys.revoke(scope, "line-3")
     datasets.drop(scope, "caps")
     for refused in (

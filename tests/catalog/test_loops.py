@@ -14,17 +14,32 @@ def scope(catalog):
     return catalog.scope("local", "ann")
 
 
+def put(scope, rules=""):
+    first = Happening(CAP, "watched", "watched:1")
+    return loops.put(scope, CAP, rules, state={"step": 0}, first=first)
+
+
+def drop(scope):
+    loops.drop(scope, CAP, last=Happening(CAP, "not watched", "not watched:1"))
+
+
+def test_a_loop_begins_with_its_state_and_its_first_happening(scope):
+    assert put(scope).state == {"step": 0}
+    drop(scope)
+    assert [one.kind for one in loops.timeline(scope, CAP)] == ["watched", "not watched"]
+
+
 def test_rules_may_change_and_the_state_stays(scope):
-    loop = loops.put(scope, CAP, "approve: rule\n")
+    loop = put(scope, "approve: rule\n")
     with scope.write() as connection:
         loops.advance(connection, scope, loop, {"step": 1})
-    changed = loops.put(scope, CAP, "approve: person\n")
+    changed = put(scope, "approve: person\n")
     assert (changed.spec, changed.state, changed.version) == ("approve: person\n", {"step": 1}, 1)
     assert [one.deployment for one in loops.everything(scope)] == [CAP]
 
 
 def test_a_step_is_taken_once(scope):
-    loop = loops.put(scope, CAP, "")
+    loop = put(scope)
     with scope.write() as connection:
         loops.advance(connection, scope, loop, {"step": 1})
     with pytest.raises(Conflict, match="went on meanwhile"), scope.write() as connection:
@@ -32,14 +47,14 @@ def test_a_step_is_taken_once(scope):
 
 
 def test_a_loop_that_is_gone_takes_no_step(scope):
-    loop = loops.put(scope, CAP, "")
-    loops.drop(scope, CAP)
+    loop = put(scope)
+    drop(scope)
     with pytest.raises(Conflict), scope.write() as connection:
         loops.advance(connection, scope, loop, {})
     with pytest.raises(NotFound, match="is not watched"):
         loops.get(scope, CAP)
     with pytest.raises(NotFound):
-        loops.drop(scope, CAP)
+        drop(scope)
 
 
 def test_a_happening_is_noted_once_and_read_in_order(scope):
@@ -62,7 +77,7 @@ def test_a_file_of_answers_is_taken_in_once(scope):
 
 
 def test_tenants_do_not_see_each_other(catalog, scope):
-    loops.put(scope, CAP, "")
+    put(scope)
     other = catalog.scope("other", "bob")
     assert loops.everything(other) == []
     with pytest.raises(NotFound):

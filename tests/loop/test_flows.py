@@ -2,14 +2,16 @@
 
 import hashlib
 import shutil
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import text
 
 import tenfold
 from production import answer, parts
+from tenfold.blobs import Blobs
 from tenfold.catalog import datasets, deployments, loops, models, picks
-from tenfold.errors import Conflict, NotFound
+from tenfold.errors import Conflict, NotFound, Unavailable
 from tenfold.loop import describing, flows
 from tenfold.loop.labelling import Opinion, label
 from tenfold.loop.making import retrain
@@ -149,13 +151,13 @@ def test_a_person_is_waited_for_where_the_rules_say_so(workspace, truth):
 
 def test_answers_are_taken_in_once_and_passes_may_be_repeated(workspace, truth):
     watch(workspace)
-    answer(workspace, CAP, some(0, 30), run="run-1")
+    answer(workspace, CAP, some(0, 80), run="run-1")
     flows.reconcile(workspace, inline(workspace))
     before = loops.get(workspace.scope, CAP), picks.open_picks(workspace.scope, CAP)
     flows.reconcile(workspace, inline(workspace))
     assert (loops.get(workspace.scope, CAP), picks.open_picks(workspace.scope, CAP)) == before
     (seen,) = describing.watched(workspace, CAP)
-    assert seen.answers == 30
+    assert seen.answers == 80
     assert seen.to_review == len(before[1])
     assert all("not known yet" in told for told in seen.rates)
     label_all(workspace, truth)
@@ -224,3 +226,69 @@ def test_one_loop_that_cannot_be_looked_at_stops_no_other(workspace, truth):
     told = loops.timeline(workspace.scope, "station-8/cap")
     assert told[-1].kind == "problem"
     assert "wrong" in told[-1].detail["problem"]
+
+
+def with_shadow(workspace, truth):
+    """A loop whose accepted candidate has just become the shadow."""
+    watch(workspace)
+    candidate = to_candidate(workspace, truth)
+    flows.reconcile(workspace, inline(workspace))
+    assert deployments.get(workspace.scope, CAP).shadow == candidate.model
+    return candidate
+
+
+def forget_trial(workspace):
+    """As a hub leaves it that was killed between setting the stage and noting what it shows."""
+    loop = loops.get(workspace.scope, CAP)
+    state = replace(LoopState.from_json(loop.state), trial=None)
+    with workspace.scope.write() as connection:
+        loops.advance(connection, workspace.scope, loop, state.to_json())
+
+
+def test_a_hub_killed_between_setting_a_shadow_and_noting_it_goes_on(workspace, truth):
+    with_shadow(workspace, truth)
+    forget_trial(workspace)
+    flows.reconcile(workspace, inline(workspace))
+    answer(workspace, CAP, some(60, 40), run="run-2")
+    flows.reconcile(workspace, inline(workspace))
+    state = LoopState.from_json(loops.get(workspace.scope, CAP).state)
+    assert state.trial is not None
+    assert state.trial.evidence.n + len(state.trial.tail) == 40
+
+
+def test_a_candidate_that_a_person_took_off_trial_is_not_put_back(workspace, truth):
+    candidate = with_shadow(workspace, truth)
+    tenfold.rollback(workspace, CAP, why="I do not trust it")
+    for _ in range(3):
+        flows.reconcile(workspace, inline(workspace))
+    assert deployments.get(workspace.scope, CAP).shadow == ""
+    assert kinds(workspace).count("shadow") == 1
+    assert kinds(workspace)[-1] == "given up"
+    state = LoopState.from_json(loops.get(workspace.scope, CAP).state)
+    assert (state.candidate.model, state.candidate.is_over) == (candidate.model, True)
+
+
+def test_answers_wait_while_the_disk_is_full(workspace, truth, monkeypatch):
+    watch(workspace)
+    answer(workspace, CAP, some(0, 40), run="run-1")
+
+    def full(self, data):
+        raise Unavailable("the disk is full.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Blobs, "put", full)
+        with pytest.raises(Unavailable):
+            flows.reconcile(workspace, inline(workspace))
+    flows.reconcile(workspace, inline(workspace))
+    (seen,) = describing.watched(workspace, CAP)
+    assert seen.answers == 40
+    assert "problem" not in kinds(workspace)
+
+
+def test_a_file_of_answers_that_cannot_be_read_stops_nothing(workspace, truth):
+    watch(workspace)
+    answer(workspace, CAP, some(0, 20), run="run-1")
+    (workspace.answers_folder / "parquet" / "run-0-000000000008.parquet").write_bytes(b"torn")
+    flows.reconcile(workspace, inline(workspace))
+    (seen,) = describing.watched(workspace, CAP)
+    assert seen.answers == 20

@@ -131,5 +131,10 @@ def test_a_trial_that_somebody_set_by_hand_is_left_alone():
     assert isinstance(then(replace(CALM, shadow="c" * 64, new_labels=999)), Wait)
 
 
+def test_a_candidate_that_was_taken_off_trial_is_given_up():
+    assert then(replace(TRIED, was_tried=True)) == GiveUp(NEW, "It was taken off trial.")
+    assert isinstance(then(replace(TRIED, was_tried=True, shadow=NEW)), Wait)
+
+
 def test_a_retired_deployment_is_left_alone():
     assert then(replace(TRIED, is_retired=True)) == Wait("It is retired.")

@@ -42,21 +42,24 @@ class Happening:
     actor: str = ""
 
 
-def put(scope: Scope, deployment: str, spec: str) -> Loop:
-    """Begin a loop, or change its rules; how far it is stays."""
-    now = scope.now()
+def put(
+    scope: Scope, deployment: str, spec: str, *, state: dict[str, Any], first: Happening
+) -> Loop:
+    """Begin a loop with a state and what is noted of it, or change its rules: then how far it is
+    stays."""
     with scope.write() as connection:
-        values = {"spec": spec, "changed_at": now, "changed_by": scope.actor}
+        values = {"spec": spec, "changed_at": scope.now(), "changed_by": scope.actor}
         changed = connection.execute(update(loops).where(_of(scope, deployment)).values(values))
         if not changed.rowcount:
-            row = {"tenant": scope.tenant, "deployment": deployment, "state": {}, "version": 0}
+            row = {"tenant": scope.tenant, "deployment": deployment, "state": state, "version": 0}
             connection.execute(insert(loops), row | values)
+            note(connection, scope, [first])
         activity.add(connection, scope, "watch", subject=deployment, detail={"rules": spec})
     return get(scope, deployment)
 
 
-def drop(scope: Scope, deployment: str) -> None:
-    """End a loop; its timeline, picks and labels stay.
+def drop(scope: Scope, deployment: str, *, last: Happening) -> None:
+    """End a loop and note it; its timeline, picks and labels stay.
 
     Raises:
         NotFound: there is none.
@@ -64,6 +67,7 @@ def drop(scope: Scope, deployment: str) -> None:
     with scope.write() as connection:
         if not connection.execute(delete(loops).where(_of(scope, deployment))).rowcount:
             raise _missing(deployment)
+        note(connection, scope, [last])
         activity.add(connection, scope, "unwatch", subject=deployment)
 
 

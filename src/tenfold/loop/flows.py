@@ -18,6 +18,7 @@ from tenfold.loop.making import base_of, task_of
 from tenfold.loop.retrain import (
     Action,
     AskPerson,
+    Candidate,
     GiveUp,
     Make,
     Promote,
@@ -36,6 +37,7 @@ log = logging.getLogger(__name__)
 
 RETRAIN = "retrain"
 """The kind of the job that makes a deployment's model anew; see `making.retrain`."""
+STAGES = ("shadow", "canary")
 KEEP_DAYS = 30
 """Pictures of a watched deployment are kept so long where it did not say."""
 Submit = Callable[[str, dict[str, Any], str], object]
@@ -56,17 +58,9 @@ def watch(workspace: Workspace, deployment: str, rules: LoopSpec | None = None) 
     if not now.keep_days:
         why = "review needs the pictures"
         deployments.change(scope, [Change(deployment, "keep", why=why, keep_days=KEEP_DAYS)])
-    loop = loops.put(scope, deployment, (rules or LoopSpec()).to_yaml())
-    if not loop.state:
-        state = LoopState(base=base, began=scope.now())
-        with scope.write() as connection:
-            loops.advance(connection, scope, loop, state.to_json())
-            loops.note(
-                connection,
-                scope,
-                [Happening(deployment, "watched", f"watched:{now.generation}", now.live)],
-            )
-    return loops.get(scope, deployment)
+    began = LoopState(base=base, began=scope.now()).to_json()
+    first = Happening(deployment, "watched", f"watched:{now.generation}", now.live)
+    return loops.put(scope, deployment, (rules or LoopSpec()).to_yaml(), state=began, first=first)
 
 
 def unwatch(workspace: Workspace, deployment: str) -> None:
@@ -76,10 +70,8 @@ def unwatch(workspace: Workspace, deployment: str) -> None:
         NotFound: the deployment is not watched.
     """
     loop = loops.get(workspace.scope, deployment)
-    happening = Happening(deployment, "not watched", f"not watched:{loop.version}")
-    with workspace.scope.write() as connection:
-        loops.note(connection, workspace.scope, [happening])
-    loops.drop(workspace.scope, deployment)
+    last = Happening(deployment, "not watched", f"not watched:{loop.version}")
+    loops.drop(workspace.scope, deployment, last=last)
 
 
 def reconcile(workspace: Workspace, submit: Submit) -> None:
@@ -99,7 +91,7 @@ def step(workspace: Workspace, loop: Loop, submit: Submit) -> Action:
     rules = spec.parse(loop.spec, where=f"loop of {loop.deployment}")
     now = deployments.get(workspace.scope, loop.deployment)
     before = LoopState.from_json(loop.state)
-    state = _settled(workspace, loop.deployment, rules, before)
+    state = _settled(workspace, loop.deployment, rules, _on_trial(rules, before))
     if state != before:
         with workspace.scope.write() as connection:
             loops.advance(connection, workspace.scope, loop, state.to_json())
@@ -135,6 +127,7 @@ def situation(
         candidate=tried,
         shadow_says=rollout.decide_shadow(rules.rollout, shown.evidence) if shown else None,
         canary_says=rollout.decide_canary(rules.rollout, shown.operation) if shown else None,
+        was_tried=tried is not None and not tried.is_over and _was_tried(workspace, now, tried),
         has_nod=_was_said(workspace, now.name, "approved", tried.model if tried else ""),
         has_veto=_was_said(workspace, now.name, "rejected", tried.model if tried else ""),
     )
@@ -176,6 +169,20 @@ def _say(workspace: Workspace, deployment: str, word: str, why: str) -> str:
 
 def _was_said(workspace: Workspace, deployment: str, word: str, model: str) -> bool:
     return bool(model) and loops.has_happened(workspace.scope, deployment, f"{word}:{model}")
+
+
+def _was_tried(workspace: Workspace, now: Deployment, tried: Candidate) -> bool:
+    """Whether the history has it as shadow or canary: a hub that was killed remembers nothing."""
+    history = deployments.history(workspace.scope, now.name)
+    return any(one.model == tried.model and one.action in STAGES for one in history)
+
+
+def _on_trial(rules: LoopSpec, state: LoopState) -> LoopState:
+    """With room for what the candidate will show, before any of it can come."""
+    tried = state.candidate
+    if tried is None or tried.is_over or (state.trial and state.trial.model == tried.model):
+        return state
+    return replace(state, trial=trial.begin(tried.model, rules.rollout))
 
 
 def _settled(workspace: Workspace, deployment: str, rules: LoopSpec, state: LoopState) -> LoopState:
@@ -241,10 +248,6 @@ class _Doing:
         if getattr(self._now, action.stage) != action.model:
             share = self._rules.canary_share if action.stage == "canary" else 0.0
             self._change(Change(self._name, action.stage, action.model, action.why, share))
-        shown = self._state.trial
-        if shown is None or shown.model != action.model:
-            shown = trial.begin(action.model, self._rules.rollout)
-            self._write(replace(self._state, trial=shown))
 
     def _promote(self, action: Promote) -> None:
         if self._now.live != action.model:

@@ -67,6 +67,8 @@ class Situation:
     candidate: Candidate | None = None
     shadow_says: Decision | None = None
     canary_says: CanaryDecision | None = None
+    was_tried: bool = False
+    """Whether the candidate has been on trial, now or before."""
     has_nod: bool = False
     """Whether a person approved the candidate."""
     has_veto: bool = False
@@ -159,6 +161,8 @@ def _on_trial(seen: Situation, tried: Candidate, *, needs_nod: bool) -> Action:
     if seen.canary or seen.shadow:
         other = seen.canary or seen.shadow
         return GiveUp(tried.model, f"Model {other[:12]} was set on trial in its place.")
+    if seen.was_tried:
+        return GiveUp(tried.model, "It was taken off trial.")
     return Try("shadow", tried.model, "It is accepted.")
 
 

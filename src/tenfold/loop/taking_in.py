@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 from jaxtyping import Float32
 
@@ -21,7 +22,7 @@ from tenfold.catalog import deployments, loops, models, picks
 from tenfold.catalog.deployments import Deployment
 from tenfold.catalog.loops import Happening, Loop
 from tenfold.catalog.picks import Pick
-from tenfold.errors import TenfoldError
+from tenfold.errors import TenfoldError, Unavailable
 from tenfold.loop import review, shown, spec, trial, watch
 from tenfold.loop.labelling import is_good_or_bad
 from tenfold.loop.review import UNFIT, Candidate
@@ -83,6 +84,7 @@ def take_in(workspace: Workspace) -> int:
 
     Raises:
         Conflict: another hub is taking them in.
+        Unavailable: the disk is full or the catalog away; the same can be done again.
     """
     files = sorted((workspace.answers_folder / PARQUET).glob("*.parquet"))
     known = loops.is_folded(workspace.scope, [file.name for file in files])
@@ -90,7 +92,7 @@ def take_in(workspace: Workspace) -> int:
 
 
 def _take_in(workspace: Workspace, file: Path) -> int:
-    scope, table = workspace.scope, pq.read_table(file, schema=SCHEMA)
+    scope, table = workspace.scope, _table(file)
     every = loops.everything(scope)
     by_name = _by_deployment(table, {loop.deployment for loop in every})
     taken: list[tuple[Loop, Taken]] = []
@@ -101,6 +103,8 @@ def _take_in(workspace: Workspace, file: Path) -> int:
         try:
             now = deployments.get(scope, loop.deployment)
             taken.append((loop, _taken(workspace, loop, now, by_name[loop.deployment])))
+        except Unavailable:  # a full disk, say: the whole file waits for the next pass
+            raise
         except TenfoldError as error:  # the other loops go on
             problems.append(_problem(loop.deployment, error))
     with scope.write() as connection:
@@ -111,6 +115,15 @@ def _take_in(workspace: Workspace, file: Path) -> int:
             loops.note(connection, scope, one.happenings)
             picks.put(connection, scope, one.picks)
     return table.num_rows
+
+
+def _table(file: Path) -> Any:
+    """What the file holds; one that is damaged stays where it is and counts as empty."""
+    try:
+        return pq.read_table(file, schema=SCHEMA)
+    except pa.ArrowInvalid as error:
+        log.error("the answers in %s cannot be read: %s", file, error)
+        return SCHEMA.empty_table()
 
 
 def _problem(deployment: str, error: TenfoldError) -> Happening:
