@@ -12,7 +12,7 @@ from production import answer, parts
 from tenfold.blobs import Blobs
 from tenfold.catalog import datasets, deployments, loops, models, picks
 from tenfold.errors import Conflict, NotFound, Unavailable
-from tenfold.loop import describing, flows
+from tenfold.loop import describing, draws, flows
 from tenfold.loop.labelling import Opinion, label
 from tenfold.loop.making import retrain
 from tenfold.loop.spec import parse
@@ -164,6 +164,61 @@ def test_answers_are_taken_in_once_and_passes_may_be_repeated(workspace, truth):
     (seen,) = describing.watched(workspace, CAP)
     assert [told.split()[0] for told in seen.rates] == ["escape", "overkill"]
     assert all("proven" in told for told in seen.rates)
+
+
+def state_of(workspace):
+    return LoopState.from_json(loops.get(workspace.scope, CAP).state)
+
+
+def audits_of(workspace):
+    """Audits of this watch of the live model."""
+    state = state_of(workspace)
+    every = picks.audits(workspace.scope, CAP, state.live)
+    return [one for one in every if one.detail.get("watch") == state.watched_as]
+
+
+def test_every_answer_is_counted_with_its_lot_and_every_audit_knows_the_count(workspace, truth):
+    watch(workspace)
+    for start in (0, 20):
+        answer(workspace, CAP, some(start, 20), run=f"run-{start}")
+        flows.reconcile(workspace, inline(workspace))
+    drawn, audits = state_of(workspace).draws, audits_of(workspace)
+    assert sum(one.answers for one in drawn) == 40
+    assert sum(one.drawn for one in drawn) == len(audits) > 5
+    assert {one.probability for one in drawn} == {0.3}
+    for number, one in enumerate(audits, 1):
+        upto = draws.read(one.detail["draws"])
+        assert sum(some.drawn for some in upto) == number
+
+
+def test_a_share_that_is_changed_is_counted_apart(workspace, truth):
+    watch(workspace)
+    answer(workspace, CAP, some(0, 20), run="run-1")
+    flows.reconcile(workspace, inline(workspace))
+    rules = RULES.format(approve="rule").replace("0.3", "0.9")
+    flows.watch(workspace, CAP, parse(rules, where="test"))
+    answer(workspace, CAP, some(20, 20), run="run-2")
+    flows.reconcile(workspace, inline(workspace))
+    by_share = dict.fromkeys((0.3, 0.9), 0)
+    for one in state_of(workspace).draws:
+        by_share[one.probability] += one.answers
+    assert by_share == {0.3: 20, 0.9: 20}
+
+
+def test_another_watch_counts_anew_and_what_was_drawn_before_is_told(workspace, truth):
+    watch(workspace)
+    answer(workspace, CAP, some(0, 40), run="run-1")
+    flows.reconcile(workspace, inline(workspace))
+    before = len(audits_of(workspace))
+    label_all(workspace, truth)
+    flows.unwatch(workspace, CAP)
+    watch(workspace)
+    answer(workspace, CAP, some(0, 40), run="run-2")  # all were there: no pick of them is new
+    flows.reconcile(workspace, inline(workspace))
+    (seen,) = describing.watched(workspace, CAP)
+    assert seen.answers == 40
+    assert before > 0
+    assert any("drawn before" in told for told in seen.rates)
 
 
 def test_a_deployment_that_is_retired_mid_way_is_left_alone(workspace, truth):

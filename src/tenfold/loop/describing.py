@@ -6,7 +6,7 @@ from tenfold import packages
 from tenfold.catalog import deployments, labels, loops, models, picks
 from tenfold.catalog.loops import Loop
 from tenfold.catalog.picks import Pick
-from tenfold.loop import flows, spec
+from tenfold.loop import draws, flows, spec
 from tenfold.loop.error_rates import Audit, against, error_rates
 from tenfold.loop.labelling import is_good_or_bad
 from tenfold.loop.making import task_of
@@ -66,8 +66,6 @@ def _watched(workspace: Workspace, loop: Loop) -> Watched:
     remarks = (
         [f"Model {state.trying.number} is being made: {state.trying.why}"] if state.trying else []
     )
-    if state.unseen:
-        remarks.append(f"{state.unseen:,} audits had no picture any more: they are not counted.")
     waits = len(state.trial.waits_for) if state.trial else 0
     if waits:
         remarks.append(f"{waits:,} pictures hold up the trial until somebody says what they show.")
@@ -75,7 +73,7 @@ def _watched(workspace: Workspace, loop: Loop) -> Watched:
         deployment=loop.deployment,
         live=now.live,
         state=now.state,
-        answers=sum(state.answers.values()),
+        answers=draws.answers(state.draws),
         alarms=state.alarmed,
         to_review=counted.open,
         labels=len(labels.of_deployment(workspace.scope, loop.deployment)),
@@ -93,20 +91,23 @@ def _rates(workspace: Workspace, deployment: str, state: LoopState) -> list[str]
     manifest = packages.of_model(workspace.blobs, models.get(workspace.scope, state.live)).manifest
     good = manifest.classes[0] if is_good_or_bad(manifest) else None
     drawn = picks.audits(workspace.scope, deployment, state.live)
-    audits = [_audit(one, good=good) for one in drawn]
-    return against(bar, error_rates(state.answers, audits, alpha=bar.alpha))
+    audits = [
+        _audit(one, good=good) for one in drawn if one.detail.get("watch") == state.watched_as
+    ]
+    return against(bar, error_rates(state.draws, audits, alpha=bar.alpha))
 
 
 def _audit(one: Pick, *, good: str | None) -> Audit:
     """Whether what was said was wrong: of good or bad questions, whether it passed what it should
     not, or the other way round; other labels of the dataset than its good one are bad."""
-    if one.truth is None:
-        return Audit(one.stratum, None)
-    if one.truth == CANNOT_TELL:
-        return Audit(one.stratum, False, is_unknowable=True)
-    if good is None:
-        return Audit(one.stratum, set(one.said.split(";")) != set(one.truth.split(";")))
-    return Audit(one.stratum, (one.said == good) != (one.truth == good))
+    upto = draws.read(one.detail["draws"])
+    if one.truth is None or one.truth == CANNOT_TELL:
+        is_unknowable = one.truth == CANNOT_TELL
+        return Audit(one.stratum, one.probability, upto, None, is_unknowable)
+    is_wrong = set(one.said.split(";")) != set(one.truth.split(";"))
+    if good is not None:
+        is_wrong = (one.said == good) != (one.truth == good)
+    return Audit(one.stratum, one.probability, upto, is_wrong)
 
 
 def in_words(action: Action) -> str:

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from tenfold.loop.draws import Draws, read
 from tenfold.loop.retrain import Candidate, Trigger
 from tenfold.loop.trial import Trial
 
@@ -33,12 +34,12 @@ class LoopState:
     """Blob of what that model had shown; empty: not known yet."""
     watch: dict[str, Any] | None = None
     """See `tenfold.loop.watch`; None: not begun."""
-    answers: dict[str, int] = field(default_factory=dict[str, int])
-    """Of that model, by stratum."""
+    watches: int = 0
+    """How many were begun."""
+    draws: Draws = ()
+    """Of that model's answers, since it is watched."""
     alarmed: tuple[str, ...] = ()
     """Kinds of change that are on the timeline already."""
-    unseen: int = 0
-    """Audits whose picture was not kept."""
     queued: dict[str, int] = field(default_factory=dict[str, int])
     """Pictures put in the review queue, by day; the last days only."""
     tries: int = 0
@@ -67,11 +68,17 @@ class LoopState:
             "began": datetime.fromisoformat(plain["began"]),
             "last_try": _read(plain["last_try"]),
             "alarmed": tuple(plain["alarmed"]),
+            "draws": read(plain["draws"]),
             "trying": trying and Try(**trying | {"began": _read(trying["began"])}),
             "candidate": candidate and Candidate(**candidate),
             "trial": trial and Trial.from_json(trial),
         }
         return cls(**plain | fields)
+
+    @property
+    def watched_as(self) -> str:
+        """Names this watch of this model; audits remember in which they were drawn."""
+        return f"{self.began.isoformat()}/{self.watches}"
 
     def watching(self, live: str, *, reference: str, watch: dict[str, Any] | None) -> "LoopState":
         """The watch begun anew for another model."""
@@ -80,9 +87,9 @@ class LoopState:
             live=live,
             reference=reference,
             watch=watch,
-            answers={},
+            watches=self.watches + 1,
+            draws=(),
             alarmed=(),
-            unseen=0,
         )
 
 

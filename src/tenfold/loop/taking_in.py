@@ -6,7 +6,6 @@ One transaction notes that a file is taken in and what followed from it, for all
 import hashlib
 import logging
 import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,7 +22,7 @@ from tenfold.catalog.deployments import Deployment
 from tenfold.catalog.loops import Happening, Loop
 from tenfold.catalog.picks import Pick
 from tenfold.errors import TenfoldError, Unavailable
-from tenfold.loop import review, shown, spec, trial, watch
+from tenfold.loop import draws, review, shown, spec, trial, watch
 from tenfold.loop.labelling import is_good_or_bad
 from tenfold.loop.review import UNFIT, Candidate
 from tenfold.loop.spec import LoopSpec
@@ -154,9 +153,8 @@ def _taken(workspace: Workspace, loop: Loop, now: Deployment, rows: Rows) -> Tak
     state = _begun(workspace, before, rules, now.live) if is_other else before
     reference = shown.reference(workspace.blobs, state.reference)
     manifest = packages.of_model(workspace.blobs, models.get(workspace.scope, state.live)).manifest
-    good = manifest.classes[0] if is_good_or_bad(manifest) else None
     seen = rows.of(state.live, "live")
-    state, happenings = _watched(rules, state, seen, reference, name=now.name, good=good)
+    state, happenings = _watched(rules, state, seen, reference, name=now.name)
     if state.trial is not None:
         told = [_told(row) for row in rows.plain]
         folded = trial.fold(rules.rollout, state.trial, told, live=state.live)
@@ -164,8 +162,7 @@ def _taken(workspace: Workspace, loop: Loop, now: Deployment, rows: Rows) -> Tak
     picking = _Picking(workspace, rules, now, state, reference, manifest=manifest)
     chosen = [*picking.audits(rows), *picking.disagreements(), *picking.lessons(rows)]
     kept = [one for one in chosen if picking.keep(one)]
-    unseen = sum(one.reason == "audit" for one in chosen) - sum(o.reason == "audit" for o in kept)
-    state = replace(state, unseen=state.unseen + unseen, queued=picking.queued)
+    state = replace(state, draws=picking.draws, queued=picking.queued)
     doubted = suspected(workspace, now.name, now.live) if is_other else []
     return Taken(state, (*kept, *doubted), happenings)
 
@@ -184,7 +181,6 @@ def _watched(
     reference: Reference,
     *,
     name: str,
-    good: str | None,
 ) -> tuple[LoopState, tuple[Happening, ...]]:
     """With what live answered, and the alarms that are new."""
     if not len(seen) or state.watch is None:
@@ -207,14 +203,8 @@ def _watched(
         state,
         watch=folded.to_json(),
         alarmed=(*state.alarmed, *(alarm.kind for alarm in fresh)),
-        answers=_counted(state.answers, seen, good=good),
     )
     return after, happenings
-
-
-def _counted(before: dict[str, int], seen: Rows, *, good: str | None) -> dict[str, int]:
-    strata = Counter(review.stratum_of(row["label"], good=good) for row in seen.plain)
-    return dict(Counter(before) + strata)
 
 
 def _answers(seen: Rows) -> Answers:
@@ -259,9 +249,11 @@ class _Picking:
         self._workspace, self._rules, self._now = workspace, rules, now
         self._state, self._reference, self._manifest = state, reference, manifest
         self.queued = dict(state.queued)
+        self.draws = state.draws
 
     def audits(self, rows: Rows) -> list[Pick]:
-        """Drawn by lot from what live and canary answered."""
+        """Drawn by lot from what live and canary answered; those of the live model are counted, and
+        each drawn one remembers what was counted up to it."""
         good = self._manifest.classes[0] if is_good_or_bad(self._manifest) else None
         found: list[Pick] = []
         for row in rows.plain:
@@ -270,17 +262,27 @@ class _Picking:
             stratum = review.stratum_of(row["label"], good=good)
             share = review.audit_share(self._rules.review, stratum)
             key = f"{row['id']}/{row['sample']}"
-            if review.is_audited(key, share, salt=self._now.salt):
-                worth = int.from_bytes(bytes.fromhex(row["sample"][:8]), "big") / 2**32
-                found.append(
-                    replace(
-                        self._pick(row, worth),
-                        reason="audit",
-                        stratum=stratum,
-                        probability=share,
-                    )
-                )
+            is_drawn = review.is_audited(key, share, salt=self._now.salt)
+            counted: dict[str, Any] = {}
+            if (row["role"], row["model"]) == ("live", self._state.live):
+                self.draws = draws.add(self.draws, stratum, share, is_drawn=is_drawn)
+                counted = {"watch": self._state.watched_as, "draws": self.draws}
+            if is_drawn:
+                found.append(self._audit(row, stratum, share, counted))
         return found
+
+    def _audit(
+        self, row: dict[str, Any], stratum: str, share: float, counted: dict[str, Any]
+    ) -> Pick:
+        worth = int.from_bytes(bytes.fromhex(row["sample"][:8]), "big") / 2**32
+        pick = self._pick(row, worth)
+        return replace(
+            pick,
+            reason="audit",
+            stratum=stratum,
+            probability=share,
+            detail=pick.detail | counted,
+        )
 
     def disagreements(self) -> list[Pick]:
         """Pairs that the trial waits for, the first ones: with those before them unknown, the truth
