@@ -42,6 +42,7 @@ class Settings:
     )
     threads: int = _setting(0, "Cores to use; 0 means all that this process may use.")
     features_gb: float = _setting(20.0, "Disk for cached features; the oldest-used go first.")
+    answers_days: int = _setting(400, "Days for which answers are kept; 0 means for ever.")
     max_megapixels: float = _setting(120.0, "Pictures larger than this are quarantined.")
     catalog: str = _setting(
         "", "URL of the PostgreSQL catalog; empty: SQLite in the home.", may_hold_secrets=True

@@ -6,7 +6,8 @@ from sqlalchemy import select
 from tenfold.catalog import Catalog, answers
 from tenfold.catalog.tables import entries
 from tenfold.predictions import HEAD_BYTES, SEGMENT, Answered, Lost, collector, frame
-from tenfold.predictions.collector import Collected, collect, read
+from tenfold.predictions.collector import Collected, collect
+from tenfold.predictions.history import read
 
 
 @pytest.fixture

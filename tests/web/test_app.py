@@ -10,7 +10,8 @@ from sqlalchemy import select
 import tenfold
 from tenfold.catalog.tables import entries
 from tenfold.heads.classify_linear import LinearScorer
-from tenfold.predictions.collector import collect, read
+from tenfold.predictions.collector import collect
+from tenfold.predictions.history import read
 from tenfold.web.app import Limits, created
 
 pytestmark = pytest.mark.xdist_group("line")  # one worker makes the line

@@ -1,6 +1,6 @@
 """How far the records of what was answered are collected."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, insert, select, update
@@ -27,6 +27,15 @@ def progress(scope: Scope, segment: str) -> Progress:
     if row is None:
         return Progress(segment)
     return Progress(segment, row.collected_bytes, row.answers, row.lost)
+
+
+def collected(scope: Scope, some: Collection[str]) -> dict[str, int]:
+    """Up to which byte each of some segments is collected; nobody began those that are missing."""
+    query = select(segments.c.name, segments.c.collected_bytes).where(
+        segments.c.tenant == scope.tenant, segments.c.name.in_(some)
+    )
+    with scope.read() as connection:
+        return {row.name: row.collected_bytes for row in connection.execute(query)}
 
 
 def advance(connection: Connection, scope: Scope, before: Progress, after: Progress) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, select
+from sqlalchemy import ColumnElement, Connection, Row, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from tenfold.catalog import ledger
@@ -99,6 +99,13 @@ def of_deployment(scope: Scope, deployment: str, *, after: int = 0) -> list[Labe
     query = select(labels).where(_of(scope, deployment), labels.c.id > after)
     with scope.read() as connection:
         return _labels(connection.execute(query.order_by(labels.c.id)))
+
+
+def count(scope: Scope, deployment: str) -> int:
+    """How often something was said of a deployment's pictures."""
+    query = select(func.count()).select_from(labels).where(_of(scope, deployment))
+    with scope.read() as connection:
+        return connection.execute(query).scalar_one()
 
 
 def _of(scope: Scope, deployment: str) -> ColumnElement[bool]:

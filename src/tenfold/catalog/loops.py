@@ -1,11 +1,21 @@
 """Deployments that are watched and made anew: the rules, how far each is, and its timeline."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Insert,
+    Row,
+    Table,
+    delete,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from tenfold.catalog import activity
@@ -77,11 +87,24 @@ def get(scope: Scope, deployment: str) -> Loop:
     Raises:
         NotFound: there is none.
     """
+    found = find(scope, deployment)
+    if found is None:
+        raise _missing(deployment)
+    return found
+
+
+def find(scope: Scope, deployment: str) -> Loop | None:
+    """The loop of a deployment; None: it is not watched."""
     with scope.read() as connection:
         row = connection.execute(select(loops).where(_of(scope, deployment))).first()
-    if row is None:
-        raise _missing(deployment)
-    return _loop(row)
+    return None if row is None else _loop(row)
+
+
+def watched(scope: Scope) -> set[str]:
+    """The deployments that have a loop."""
+    with scope.read() as connection:
+        query = select(loops.c.deployment).where(loops.c.tenant == scope.tenant)
+        return set(connection.execute(query).scalars())
 
 
 def everything(scope: Scope) -> list[Loop]:
@@ -109,7 +132,6 @@ def note(connection: Connection, scope: Scope, some: Sequence[Happening]) -> Non
     """Write happenings on the timeline; what is noted already is left as it is."""
     if not some:
         return
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     rows = [
         {
             "tenant": scope.tenant,
@@ -123,7 +145,7 @@ def note(connection: Connection, scope: Scope, some: Sequence[Happening]) -> Non
         }
         for one in some
     ]
-    connection.execute(dialect.insert(happenings).on_conflict_do_nothing(), rows)
+    connection.execute(_insert_new(connection, happenings), rows)
 
 
 def timeline(scope: Scope, deployment: str) -> list[Happening]:
@@ -153,9 +175,12 @@ def has_happened(scope: Scope, deployment: str, key: str) -> bool:
 
 def is_folded(scope: Scope, names: Sequence[str]) -> set[str]:
     """Those of the files of answers that were taken in."""
-    query = select(folded.c.name).where(folded.c.tenant == scope.tenant)
+    found: set[str] = set()
     with scope.read() as connection:
-        return set(connection.execute(query).scalars()) & set(names)
+        for some in _portions(names):
+            query = select(folded.c.name).where(_files(scope, some))
+            found.update(connection.execute(query).scalars())
+    return found
 
 
 def fold(connection: Connection, scope: Scope, name: str, *, answers: int) -> None:
@@ -169,6 +194,52 @@ def fold(connection: Connection, scope: Scope, name: str, *, answers: int) -> No
         raise Conflict(f"the answers in {name} are taken in already.")
     row = {"tenant": scope.tenant, "name": name, "answers": answers, "at": scope.now()}
     connection.execute(insert(folded), row)
+
+
+def fold_unwatched(scope: Scope, answers: Mapping[str, int]) -> bool:
+    """Note that files of answers are taken in, where nothing is watched and nothing follows from
+    them; False: something is watched."""
+    rows = [
+        {"tenant": scope.tenant, "name": name, "answers": count, "at": scope.now()}
+        for name, count in answers.items()
+    ]
+    with scope.write() as connection:
+        query = select(loops.c.deployment).where(loops.c.tenant == scope.tenant).limit(1)
+        if connection.execute(query).first():
+            return False
+        if rows:
+            connection.execute(_insert_new(connection, folded), rows)
+    return True
+
+
+def fold_together(
+    connection: Connection, scope: Scope, names: Sequence[str], into: str, *, answers: int
+) -> None:
+    """Files of answers became one, which is taken in as they were; again it does nothing."""
+    unfold(connection, scope, names)
+    row = {"tenant": scope.tenant, "name": into, "answers": answers, "at": scope.now()}
+    connection.execute(_insert_new(connection, folded), [row])
+
+
+def unfold(connection: Connection, scope: Scope, names: Sequence[str]) -> None:
+    """Forget files of answers that are kept no longer."""
+    for some in _portions(names):
+        connection.execute(delete(folded).where(_files(scope, some)))
+
+
+def _portions(names: Sequence[str]) -> list[Sequence[str]]:
+    """As many as a statement may name."""
+    return [names[begin : begin + 1000] for begin in range(0, len(names), 1000)]
+
+
+def _files(scope: Scope, names: Sequence[str]) -> ColumnElement[bool]:
+    return (folded.c.tenant == scope.tenant) & folded.c.name.in_(names)
+
+
+def _insert_new(connection: Connection, table: Table) -> Insert:
+    """An INSERT that leaves what is there as it is."""
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    return dialect.insert(table).on_conflict_do_nothing()
 
 
 def _of(scope: Scope, deployment: str) -> ColumnElement[bool]:

@@ -76,7 +76,7 @@ def _watched(workspace: Workspace, loop: Loop) -> Watched:
         answers=draws.answers(state.draws),
         alarms=state.alarmed,
         to_review=counted.open,
-        labels=len(labels.of_deployment(workspace.scope, loop.deployment)),
+        labels=labels.count(workspace.scope, loop.deployment),
         next=in_words(action),
         rates=tuple(_rates(workspace, loop.deployment, state)),
         remarks=tuple(remarks),

@@ -11,7 +11,6 @@ from tenfold import packages
 from tenfold.catalog import datasets, deployments, labels, loops, models, picks
 from tenfold.catalog.deployments import Deployment
 from tenfold.catalog.labels import Label
-from tenfold.catalog.loops import Loop
 from tenfold.errors import Conflict, DataError, NotFound
 from tenfold.loop import review, spec
 from tenfold.loop.harvest import Box
@@ -133,12 +132,10 @@ def _check(workspace: Workspace, deployment: str, one: Opinion, words: Sequence[
 
 
 def _rules(workspace: Workspace, deployment: str) -> review.Rule:
-    found: list[Loop] = [
-        loop for loop in loops.everything(workspace.scope) if loop.deployment == deployment
-    ]
-    if not found:
+    found = loops.find(workspace.scope, deployment)
+    if found is None:
         return review.Rule()
-    return spec.parse(found[0].spec, where=f"loop of {deployment}").review
+    return spec.parse(found.spec, where=f"loop of {deployment}").review
 
 
 def _taken(

@@ -121,7 +121,6 @@ def _bytes_of(image: Path | bytes) -> tuple[bytes, str]:
 
 
 def _next(workspace: Workspace, deployment: str) -> str:
-    watched = {loop.deployment for loop in loops.everything(workspace.scope)}
-    if deployment in watched:
+    if loops.find(workspace.scope, deployment) is not None:
         return "The loop makes a model that knows it, proves it and tries it: tenfold timeline NAME"
     return "Nothing is made of it until the deployment is watched: tenfold watch NAME"

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from jaxtyping import Float32
 
@@ -21,6 +22,7 @@ from tenfold.catalog import deployments, loops, models, picks
 from tenfold.catalog.deployments import Deployment
 from tenfold.catalog.loops import Happening, Loop
 from tenfold.catalog.picks import Pick
+from tenfold.catalog.scope import Scope
 from tenfold.errors import TenfoldError, Unavailable
 from tenfold.loop import draws, review, shown, spec, trial, watch
 from tenfold.loop.labelling import is_good_or_bad
@@ -32,12 +34,12 @@ from tenfold.loop.trial import Told
 from tenfold.loop.watch import Answers, Reference
 from tenfold.packages import Manifest
 from tenfold.predictions import PROJECTED, pictures
-from tenfold.predictions.collector import SCHEMA
+from tenfold.predictions.collector import settled
+from tenfold.predictions.history import SCHEMA, fresh_files
 from tenfold.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
-PARQUET = "parquet"
 DAYS_KNOWN = 3
 """Of which it is remembered how many pictures were put in the queue."""
 MOST_WAITED_FOR = 50
@@ -53,7 +55,7 @@ class Rows:
     """Answers about one deployment, in the order in which they were recorded."""
 
     plain: list[dict[str, Any]]
-    """By the names of `predictions.collector.SCHEMA`."""
+    """By the names of `predictions.history.SCHEMA`."""
     projections: Float32[np.ndarray, "n 128"]
 
     def of(self, model: str, *roles: str) -> "Rows":
@@ -85,41 +87,72 @@ def take_in(workspace: Workspace) -> int:
         Conflict: another hub is taking them in.
         Unavailable: the disk is full or the catalog away; the same can be done again.
     """
-    files = sorted((workspace.answers_folder / PARQUET).glob("*.parquet"))
-    known = loops.is_folded(workspace.scope, [file.name for file in files])
-    return sum(_take_in(workspace, file) for file in files if file.name not in known)
+    scope, folder = workspace.scope, workspace.answers_folder
+    files = fresh_files(folder)
+    known = loops.is_folded(scope, [file.name for file in files])
+    files = settled(scope, folder, [file for file in files if file.name not in known])
+    if not files:
+        return 0
+    following = _Following(scope)
+    return sum(_take_in(workspace, file, following) for file in files)
 
 
-def _take_in(workspace: Workspace, file: Path) -> int:
+class _Following:
+    """The loops as far as one pass has brought them; each is read once, when answers concern it."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self._known: dict[str, Loop | None] = {}
+        self.watched = loops.watched(scope)
+
+    def loop(self, deployment: str) -> Loop | None:
+        """None: it is watched no longer."""
+        if deployment not in self._known:
+            self._known[deployment] = loops.find(self._scope, deployment)
+        return self._known[deployment]
+
+    def advanced(self, loop: Loop, state: dict[str, Any]) -> None:
+        self._known[loop.deployment] = replace(loop, state=state, version=loop.version + 1)
+
+
+def _take_in(workspace: Workspace, file: Path, following: _Following) -> int:
     scope, table = workspace.scope, _table(file)
-    every = loops.everything(scope)
-    by_name = _by_deployment(table, {loop.deployment for loop in every})
+    if table is None:
+        return 0
+    by_name = _by_deployment(table, following.watched)
     taken: list[tuple[Loop, Taken]] = []
     problems: list[Happening] = []
-    for loop in every:
-        if loop.deployment not in by_name:
+    for name in sorted(by_name):
+        loop = following.loop(name)
+        if loop is None:
             continue
         try:
-            now = deployments.get(scope, loop.deployment)
-            taken.append((loop, _taken(workspace, loop, now, by_name[loop.deployment])))
+            now = deployments.get(scope, name)
+            taken.append((loop, _taken(workspace, loop, now, by_name[name])))
         except Unavailable:  # a full disk, say: the whole file waits for the next pass
             raise
         except TenfoldError as error:  # the other loops go on
-            problems.append(_problem(loop.deployment, error))
+            problems.append(_problem(name, error))
+    states = [one.state.to_json() for _, one in taken]
     with scope.write() as connection:
         loops.fold(connection, scope, file.name, answers=table.num_rows)
         loops.note(connection, scope, problems)
-        for loop, one in taken:
-            loops.advance(connection, scope, loop, one.state.to_json())
+        for (loop, one), state in zip(taken, states, strict=True):
+            loops.advance(connection, scope, loop, state)
             loops.note(connection, scope, one.happenings)
             picks.put(connection, scope, one.picks)
+    for (loop, _), state in zip(taken, states, strict=True):
+        following.advanced(loop, state)
     return table.num_rows
 
 
-def _table(file: Path) -> Any:
-    """What the file holds; one that is damaged stays where it is and counts as empty."""
+def _table(file: Path) -> Any | None:
+    """What the file holds; one that is damaged stays where it is and counts as empty. None: it is
+    gone, so it was taken in before and merged."""
     try:
         return pq.read_table(file, schema=SCHEMA)
+    except FileNotFoundError:
+        return None
     except pa.ArrowInvalid as error:
         log.error("the answers in %s cannot be read: %s", file, error)
         return SCHEMA.empty_table()
@@ -134,9 +167,8 @@ def _problem(deployment: str, error: TenfoldError) -> Happening:
 
 def _by_deployment(table: Any, wanted: set[str]) -> dict[str, Rows]:
     found: dict[str, list[dict[str, Any]]] = {}
-    for row in table.to_pylist():
-        if row["deployment"] in wanted:
-            found.setdefault(row["deployment"], []).append(row)
+    for row in table.filter(pc.field("deployment").isin(sorted(wanted))).to_pylist():
+        found.setdefault(row["deployment"], []).append(row)
     return {name: Rows(rows, _projections(rows)) for name, rows in found.items()}
 
 

@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,28 +22,12 @@ from tenfold.catalog.deployments import HeadRef
 from tenfold.catalog.ledger import Entry
 from tenfold.catalog.scope import Scope
 from tenfold.predictions import HEAD_BYTES, SEGMENT, Answered, Lost, Record, records
+from tenfold.predictions.history import PARQUET, SCHEMA
 
 log = logging.getLogger(__name__)
 
 MOST_BYTES = 16 << 20
 """Of a segment that are read at once."""
-SCHEMA = pa.schema(
-    [
-        ("id", pa.string()),
-        ("at", pa.timestamp("ms", tz="UTC")),
-        ("deployment", pa.string()),
-        ("role", pa.string()),
-        ("model", pa.string()),
-        ("sample", pa.string()),
-        ("route", pa.string()),
-        ("label", pa.string()),
-        ("score", pa.float32()),
-        ("latency_ms", pa.float32()),
-        ("busy_ms", pa.float32()),
-        ("generation", pa.int64()),
-        ("projection", pa.binary()),
-    ]
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +53,18 @@ def collect(scope: Scope, folder: Path) -> Collected:
     return total
 
 
+def settled(scope: Scope, folder: Path, files: Sequence[Path]) -> list[Path]:
+    """Those that no collector writes again: they are booked, or their segment is gone."""
+    begun = {file: file.stem.rpartition("-") for file in files}
+    there = {path.name.removesuffix(SEGMENT) for path in folder.glob(f"*{SEGMENT}")}
+    ends = answers.collected(scope, there & {segment for segment, _, _ in begun.values()})
+    return [
+        file
+        for file, (segment, _, begin) in begun.items()
+        if segment not in there or int(begin) < ends.get(segment, 0)
+    ]
+
+
 def _put_away(path: Path, done: Progress) -> None:
     """A segment whose writer is gone; what no reader understands of it is kept beside."""
     rest = path.stat().st_size - max(HEAD_BYTES, done.collected_bytes)
@@ -92,7 +87,7 @@ def _stretch(scope: Scope, folder: Path, path: Path, *, is_over: bool) -> Collec
     lost = sum(r.what.answers for r in found if isinstance(r.what, Lost))
     begin, end = start, start + found[-1].end
     if answered:
-        parquet = folder / "parquet" / f"{name}-{begin:012d}.parquet"
+        parquet = folder / PARQUET / f"{name}-{begin:012d}.parquet"
         parquet.parent.mkdir(exist_ok=True)
         _write(parquet, answered)
     heads = answers.heads(scope, {one.model for one, _ in answered})
@@ -154,7 +149,8 @@ def _write(path: Path, answered: Iterable[tuple[Answered, bytes]]) -> None:
         for one, projection in answered
     ]
     with writing(path) as file:
-        pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), file, compression="zstd")
+        table = pa.Table.from_pylist(rows, schema=SCHEMA)
+        pq.write_table(table, file, compression="zstd", write_page_checksum=True)
 
 
 def _is_over(path: Path) -> bool:
@@ -170,11 +166,3 @@ def _is_over(path: Path) -> bool:
     finally:
         os.close(descriptor)
     return True
-
-
-def read(folder: Path) -> Any:
-    """Everything that was collected, as a pyarrow table of `SCHEMA`."""
-    files = sorted((folder / "parquet").glob("*.parquet"))
-    if not files:
-        return SCHEMA.empty_table()
-    return pa.concat_tables([pq.read_table(file, schema=SCHEMA) for file in files])

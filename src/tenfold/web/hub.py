@@ -15,7 +15,7 @@ from tenfold.atomic import write_bytes
 from tenfold.errors import Conflict, TenfoldError
 from tenfold.jobs import Jobs
 from tenfold.loop import flows
-from tenfold.serving.collecting import collect_now
+from tenfold.serving.collecting import Tidying, collect_now
 from tenfold.web.hub_app import Listening, created, listening
 from tenfold.web.identity import check_reach
 from tenfold.web.server import bound_socket
@@ -74,10 +74,12 @@ class Hub:
             with (
                 jobs.opened(settings.home, catalog=settings.catalog) as work,
                 listening(created(self._workspace, work), bound),
+                Tidying(self._workspace) as tidying,
             ):
                 told(working)
                 while not self._stopped.is_set():
                     self._pass(work)
+                    tidying.now_and_then()
                     self._stopped.wait(self._every_s)
         finally:
             note.unlink(missing_ok=True)

@@ -141,9 +141,11 @@ class Server:
             self._workers[place] = self._worker()
 
     def _collect_now_and_then(self) -> None:
-        while not self._is_stopped:
-            time.sleep(COLLECT_S)
-            self.collect()
+        with collecting.Tidying(self._workspace) as tidying:
+            while not self._is_stopped:
+                time.sleep(COLLECT_S)
+                self.collect()
+                tidying.now_and_then()
 
     def collect(self) -> None:
         """Take in what was answered; what cannot be taken in now is taken in later."""
