@@ -65,6 +65,7 @@ def test_one_may_go_on_reading_where_one_stopped(scope):
         add(scope, Label(CAP, sample, "good", f"k{number}"))
     add(scope, Label("other", A, "good", "k0"))
     every = labels.of_deployment(scope, CAP)
+    assert labels.count(scope, CAP) == len(every)
     assert [one.key for one in every] == ["k0", "k1", "k2"]
     assert labels.of_deployment(scope, CAP, after=every[0].id) == every[1:]
     assert labels.of_deployment(scope, CAP, after=every[-1].id) == []

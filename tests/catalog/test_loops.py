@@ -76,6 +76,24 @@ def test_a_file_of_answers_is_taken_in_once(scope):
     assert loops.is_folded(scope, ["a-1", "a-2"]) == {"a-1"}
 
 
+def test_files_that_became_one_are_taken_in_as_one(scope):
+    with scope.write() as connection:
+        loops.fold(connection, scope, "a-1", answers=3)
+        loops.fold(connection, scope, "a-2", answers=4)
+    for _ in range(2):
+        with scope.write() as connection:
+            loops.fold_together(connection, scope, ["a-1", "a-2"], "day", answers=7)
+    assert loops.is_folded(scope, ["a-1", "a-2", "day"]) == {"day"}
+
+
+def test_where_nothing_is_watched_nothing_has_to_be_taken_in(scope):
+    assert loops.fold_unwatched(scope, {"a-1": 3})
+    assert loops.fold_unwatched(scope, {"a-1": 3})
+    loops.put(scope, CAP, "", state={}, first=Happening(CAP, "watched", "watched:1"))
+    assert not loops.fold_unwatched(scope, {"a-2": 3})
+    assert loops.is_folded(scope, ["a-1", "a-2"]) == {"a-1"}
+
+
 def test_tenants_do_not_see_each_other(catalog, scope):
     put(scope)
     other = catalog.scope("other", "bob")

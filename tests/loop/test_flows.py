@@ -10,13 +10,15 @@ from sqlalchemy import text
 import tenfold
 from production import answer, parts
 from tenfold.blobs import Blobs
-from tenfold.catalog import datasets, deployments, loops, models, picks
+from tenfold.catalog import answers, datasets, deployments, loops, models, picks
+from tenfold.catalog.answers import Progress
 from tenfold.errors import Conflict, NotFound, Unavailable
 from tenfold.loop import describing, draws, flows
 from tenfold.loop.labelling import Opinion, label
 from tenfold.loop.making import retrain
 from tenfold.loop.spec import parse
 from tenfold.loop.state import LoopState
+from tenfold.predictions import HEAD_BYTES, SEGMENT, history, merging
 
 pytestmark = pytest.mark.xdist_group("line")
 
@@ -219,6 +221,41 @@ def test_another_watch_counts_anew_and_what_was_drawn_before_is_told(workspace, 
     assert seen.answers == 40
     assert before > 0
     assert any("drawn before" in told for told in seen.rates)
+
+
+def test_files_of_one_pass_follow_each_other(workspace, truth):
+    watch(workspace)
+    first = answer(workspace, CAP, some(0, 6), run="run-1")
+    second = answer(workspace, CAP, some(6, 5), run="run-2")
+    assert flows.take_in(workspace) == len(first) + len(second)
+    assert loops.get(workspace.scope, CAP).version == 2
+    assert sum(one.answers for one in state_of(workspace).draws) == 11
+
+
+def test_a_file_that_its_collector_will_write_again_waits(workspace, truth):
+    """It was killed before it booked; there may be more answers in it the next time."""
+    watch(workspace)
+    answer(workspace, CAP, some(0, 6), run="run-1")
+    (file,) = history.fresh_files(workspace.answers_folder)
+    name = file.stem.rpartition("-")[0]
+    segment = workspace.answers_folder / f"{name}{SEGMENT}"
+    segment.touch()
+    with workspace.scope.write() as connection:
+        before = answers.progress(workspace.scope, name)
+        answers.advance(connection, workspace.scope, before, Progress(name, HEAD_BYTES))
+    assert flows.take_in(workspace) == 0
+    segment.unlink()
+    assert flows.take_in(workspace) == 6
+
+
+def test_merged_answers_are_not_taken_in_again(workspace, truth, monkeypatch):
+    watch(workspace)
+    answer(workspace, CAP, some(0, 6), run="run-1")
+    flows.take_in(workspace)
+    monkeypatch.setattr(merging, "FEWEST", 1)
+    assert merging.tidy(workspace.scope, workspace.answers_folder, keep_days=400).merged == 1
+    assert flows.take_in(workspace) == 0
+    assert history.read(workspace.answers_folder).num_rows == 6
 
 
 def test_a_deployment_that_is_retired_mid_way_is_left_alone(workspace, truth):

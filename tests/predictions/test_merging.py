@@ -364,3 +364,15 @@ def test_readers_see_each_answer_once_at_every_moment(scope, folder):
     assert problems == []
     assert looks[0] > 10
     assert len(files(folder)) == 1
+
+
+def test_a_listing_that_missed_a_file_which_came_meanwhile_is_made_again(
+    scope, folder, monkeypatch
+):
+    answered(scope, folder, 0)
+    tidy(scope, folder, keep_days=0)
+    missed, listed = [[]], history.merged_files
+    monkeypatch.setattr(
+        history, "merged_files", lambda place: missed.pop() if missed else listed(place)
+    )
+    assert ids(folder) == ["r0"]
