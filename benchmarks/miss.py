@@ -9,7 +9,6 @@ The method was chosen on the types called development; the others were looked at
 """
 
 import argparse
-import csv
 import json
 import sys
 import tempfile
@@ -23,6 +22,7 @@ import numpy as np
 from PIL import Image
 from threadpoolctl import threadpool_limits
 
+import boards as cuttings
 from anomaly import Bench, Picture, made
 from common import DATA, data_hash, publish
 from tenfold.factory.calibrate import threshold
@@ -35,7 +35,7 @@ from tenfold.formats.row import Row
 from tenfold.heads.taught import MOST_LESSONS, Lessons, Miss, TaughtScorer
 from tenfold.specs.bar import Bar
 
-TILES, BOARDS = DATA / "A-magnetic-tile", DATA / "A-deeppcb"
+TILES = DATA / "A-magnetic-tile"
 DEVELOPMENT = {("tiles", "blowhole"), ("tiles", "break")} | {
     ("boards", kind) for kind in ("mousebite", "open", "spur")
 }
@@ -118,51 +118,28 @@ def cells() -> Case:
 
 def boards(folder: Path) -> Case:
     """Cuttings of tested boards, one a board, that show defects of one type or none."""
-    boxes: dict[str, list[tuple[str, np.ndarray]]] = defaultdict(list)
-    for row in csv.DictReader((BOARDS / "boxes.csv").open(encoding="utf-8")):
-        sides = [int(row[side]) for side in ("xmin", "ymin", "xmax", "ymax")]
-        boxes[row["file"]].append((row["class"], np.array(sides)))
+    boxes = cuttings.boxes()
     wanted = {kind: CROPS_A_TYPE for some in boxes.values() for kind, _ in some}
     wanted = {"good": CROPS_GOOD, **{kind: wanted[kind] for kind in sorted(wanted)}}
     found: dict[str, list[Picture]] = {kind: [] for kind in wanted}
     rng, templates = np.random.default_rng(0), set[bytes]()
-    pairs = list(csv.DictReader((BOARDS / "pairs.csv").open(encoding="utf-8")))
+    pairs = cuttings.pairs()
     for place in rng.permutation(len(pairs)):
-        template = (BOARDS / pairs[place]["template_image"]).read_bytes()
+        template = (cuttings.BOARDS / pairs[place]["template_image"]).read_bytes()
         kind = min(wanted, key=lambda one: len(found[one]) / wanted[one])
         if len(found[kind]) == wanted[kind]:
             break
         mine = boxes[pairs[place]["test_image"]]
-        corner = _corner(mine, kind, rng) if template not in templates else None
+        corner = None
+        if template not in templates:
+            corner = cuttings.corner(mine, kind, rng, cut_px=CROP_PX, jitter_px=JITTER_PX)
         templates.add(template)
         if corner is not None:
             name = folder / f"{kind}_{len(found[kind]):03}.png"
-            found[kind].append(_cut(BOARDS / pairs[place]["test_image"], mine, corner, name))
+            found[kind].append(
+                _cut(cuttings.BOARDS / pairs[place]["test_image"], mine, corner, name)
+            )
     return Case("boards", found.pop("good"), found)
-
-
-def _corner(
-    boxes: Sequence[tuple[str, np.ndarray]], kind: str, rng: np.random.Generator
-) -> tuple[int, int] | None:
-    """Where a cutting shows the wanted type and no other."""
-    last = 640 - CROP_PX
-    own = [box for name, box in boxes if name == kind]
-    for _ in range(20):
-        if kind == "good":
-            x, y = (int(v) for v in rng.integers(0, last, 2))
-        elif own:
-            box = own[rng.integers(len(own))]
-            middle = (box[:2] + box[2:]) / 2 - CROP_PX / 2 + rng.integers(-JITTER_PX, JITTER_PX, 2)
-            x, y = (int(v) for v in np.clip(middle, 0, last))
-        else:
-            return None
-        if not any(name != kind and _touches(box, x, y) for name, box in boxes):
-            return x, y
-    return None
-
-
-def _touches(box: np.ndarray, x: int, y: int) -> bool:
-    return bool((box[2:] >= (x, y)).all() and (box[:2] <= (x + CROP_PX, y + CROP_PX)).all())
 
 
 def _cut(

@@ -54,6 +54,33 @@ FALSE_ACCEPTANCE: list[Row] = [
     ("if every picture of a lot counted", "if_every_picture_of_a_lot_counted", "{:.4f}"),
 ]
 
+LOOP: list[Row] = [
+    ("seeds, each with both arms", "seeds", "{:,}"),
+    ("answers from the new light to the first alarm", "images_to_alarm", "{:,.0f}"),
+    ("alarms before anything changed, all streams", "false_alarms", "{:,}"),
+    (
+        "labels after the new light until within the bar, queue",
+        "labels_after_light_queue",
+        "{:,.0f}",
+    ),
+    ("the same, drawn by lot", "labels_after_light_random", "{:,.0f}"),
+    (
+        "labels after the unseen type until within the bar, queue",
+        "labels_after_type_queue",
+        "{:,.0f}",
+    ),
+    ("the same, drawn by lot", "labels_after_type_random", "{:,.0f}"),
+    ("labels drawn by lot for one of the queue, both changes", "label_saving", "{:.1f}"),
+    (
+        "minutes of computing from an alarm to a promotion, no person",
+        "minutes_to_promotion",
+        "{:.2f}",
+    ),
+    ("answers from an alarm to a promotion", "images_to_promotion", "{:,.0f}"),
+    ("promotions", "promotions", "{:,}"),
+    ("of a head whose true error is worse by more than the margin", "worse_live", "{:,}"),
+]
+
 FLEET: list[Row] = [
     ("models", "models", "{:,}"),
     ("different questions; the others are variants of them", "questions", "{:,}"),
@@ -205,6 +232,7 @@ def catalog(result: dict[str, Any]) -> list[str]:
 
 
 TABLES = {
+    "loop": rows(LOOP),
     "fleet": rows(FLEET),
     "fleet_1000": rows(FLEET),
     "engines": rows(ENGINES),
