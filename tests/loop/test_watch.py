@@ -104,6 +104,7 @@ def test_pieces_and_keeping_change_nothing(reference, cut):
     kept = State.from_json(json.loads(json.dumps(first.to_json())))
     again = watch.fold(RULE, reference, kept, part(cut, 600))
     assert (again.shares, again.usual, again.seen) == (whole.shares, whole.usual, whole.seen)
+    assert (again.total, again.means) == (whole.total, whole.means)
     assert len(again.block) == len(whole.block)
     assert len(json.dumps(first.to_json())) < 50_000
 
@@ -117,3 +118,42 @@ def test_with_lots_that_differ_the_limit_follows(reference):
 def test_without_groups_features_are_not_compared(reference):
     alone = replace(reference, groups=("a",) * 300)
     assert "features" not in watch.begin(RULE, alone).shares
+
+
+def test_a_small_shift_of_all_is_a_drift_long_before_single_answers_are_unlike(reference):
+    rng = np.random.default_rng(7)
+    state = watched(reference, answers(rng, 1000), answers(rng, 1000, shift=1.0))
+    assert "drift" in kinds(state)
+    (alarm,) = [one for one in watch.alarms(RULE, state) if one.kind == "drift"]
+    assert 1000 < alarm.at_answer <= 1600
+    assert "lean one way" in alarm.reason
+
+
+def test_lots_that_differ_and_come_in_runs_are_no_drift():
+    rng = np.random.default_rng(8)
+
+    def in_lots(count, each=30):
+        means = np.repeat(rng.normal(size=(count, DIM)), each, axis=0)
+        seen = answers(rng, count * each)
+        return replace(seen, projections=(seen.projections + means).astype(np.float32))
+
+    alarmed = 0
+    for _ in range(20):
+        seen = in_lots(20)
+        names = tuple(str(i // 30) for i in range(600))
+        judged = Reference(seen.projections, seen.scores, seen.labels, names)
+        alarmed += "drift" in kinds(watched(judged, in_lots(100)))
+    assert alarmed <= 1
+
+
+def test_with_few_lots_no_drift_is_told(reference):
+    few = replace(reference, groups=tuple("abcdefg"[i % 7] for i in range(300)))
+    assert "drift" not in watch.begin(RULE, few).shares
+
+
+def test_a_state_that_was_kept_before_drift_was_watched_goes_on(reference):
+    rng = np.random.default_rng(9)
+    plain = watched(reference, answers(rng, 55)).to_json()
+    del plain["total"], plain["means"], plain["shares"]["drift"]
+    state = watch.fold(RULE, reference, State.from_json(plain), answers(rng, 500))
+    assert (state.seen, "drift" in state.shares) == (550, False)

@@ -1,7 +1,8 @@
 """Whether production changed, as a deployment's own answers show it.
 
 Everything that is watched is a share of the answers: those least like what had judged the head,
-those with unusual scores, rejects, slow ones, `unfit` ones. For each there is a limit that it may
+those in blocks that lean one way (`metrics.changes`), those with unusual scores, rejects, slow
+ones, `unfit` ones. For each there is a limit that it may
 reach by chance, as far as the finite reference shows, and a margin beyond it that harms nobody. A
 change is alarmed when the share is proven to lie above, by a bound that holds at all times.
 
@@ -15,23 +16,27 @@ against "nothing changed" and to begin anew: Shin, Ramdas & Rinaldo 2022, "E-det
 nonparametric framework for sequential change detection" (arXiv:2203.03532), section 3.
 """
 
+import base64
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Annotated, Any
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64
+from jaxtyping import Bool, Float16, Float32, Float64
 from pydantic import Field
 
 from tenfold.loop.review import UNFIT, novelty_of
+from tenfold.metrics import changes
 from tenfold.metrics.bounds import spent_alpha, upper_bound
 from tenfold.metrics.sequences import ConfidenceSequence
 from tenfold.specs.yaml_file import Part
 
-KINDS = ("features", "scores", "rejects", "passes", "slow", "unfit")
+KINDS = ("features", "drift", "scores", "rejects", "passes", "slow", "unfit")
 WORDS = {
     "features": "unlike what had judged the head",
+    "drift": "in blocks that lean one way, farther than lots of what had judged the head do",
     "scores": "with a score as one in twenty had at first",
     "rejects": "not of the most usual answer",
     "passes": "of the most usual answer",
@@ -42,6 +47,11 @@ USUAL = 0.95
 """Share of the reference that counts as usual."""
 LIMIT_ALPHA = 0.01
 """With which the reference's own share may be missed."""
+LEANING = 0.5
+"""Share of the blocks that may lean far: at the middle they lie where unchanged ones do."""
+APART, LEARNT, FEWEST_LEARNT = 4, 16, 2
+"""Blocks between those that teach which way and the one that is looked at, which may be of one lot
+with those just before it; most and fewest blocks that teach."""
 
 
 class Rule(Part):
@@ -137,6 +147,10 @@ class State:
     """The first answers, until they are the baseline."""
     usual: tuple[float, float, str] | None = None
     """Lowest and highest usual score, and the most usual answer; None: not known yet."""
+    total: tuple[float, ...] = ()
+    """Sum of the projections of answers that fill no block yet; in float64 it is exact."""
+    means: tuple[str, ...] = ()
+    """Of the projections of the last blocks: float16, in base64."""
 
     def to_json(self) -> dict[str, Any]:
         shares = {
@@ -157,6 +171,8 @@ class State:
             "block": [list(one) for one in self.block],
             "first": [list(one) for one in self.first],
             "usual": None if self.usual is None else list(self.usual),
+            "total": list(self.total),
+            "means": list(self.means),
         }
 
     @classmethod
@@ -170,6 +186,8 @@ class State:
             "block": tuple(tuple(one) for one in plain["block"]),
             "first": tuple(tuple(one) for one in plain["first"]),
             "usual": None if plain["usual"] is None else tuple(plain["usual"]),
+            "total": tuple(plain.get("total", ())),
+            "means": tuple(plain.get("means", ())),
         }
         return cls(**plain | fields)
 
@@ -179,6 +197,8 @@ def begin(rule: Rule, reference: Reference) -> State:
     novel, groups = reference.usual
     limit = upper_bound(round((1 - USUAL) * groups), groups, alpha=LIMIT_ALPHA) + rule.margin
     shares = {"features": _share(rule, limit)} if groups > 1 else {}
+    if _leaning(reference, rule.block) is not None:
+        shares["drift"] = _share(rule, LEANING)
     return State(novel, shares=shares | {"slow": _share(rule, 1 - USUAL + rule.margin)})
 
 
@@ -193,10 +213,15 @@ def fold(rule: Rule, reference: Reference, state: State, answers: Answers) -> St
         strict=True,
     )
     waiting = [*state.block, *fresh]
+    exact = answers.projections.astype(np.float16).astype(np.float64)
     while len(waiting) >= rule.block:
+        used = rule.block - (len(waiting) - len(exact))
+        mean = (_sum(state.total, exact[:used]) / rule.block).astype(np.float16)
+        state = _with_drift(rule, reference, state, mean)
         state = _with_block(rule, state, waiting[: rule.block])
-        waiting = waiting[rule.block :]
-    return replace(state, block=tuple(waiting))
+        waiting, exact = waiting[rule.block :], exact[used:]
+    total = tuple(_sum(state.total, exact).tolist()) if waiting else ()
+    return replace(state, block=tuple(waiting), total=total)
 
 
 def alarms(rule: Rule, state: State) -> tuple[Alarm, ...]:
@@ -212,6 +237,46 @@ def alarms(rule: Rule, state: State) -> tuple[Alarm, ...]:
         for kind, one in state.shares.items()
         if one.alarmed_at
     )
+
+
+def _with_drift(
+    rule: Rule, reference: Reference, state: State, mean: Float16[np.ndarray, " 128"]
+) -> State:
+    """With the mean of a block, held against the way that earlier ones lean."""
+    taught = [_from_text(text) for text in state.means[:-APART]]
+    leaning = _leaning(reference, rule.block)
+    if "drift" in state.shares and leaning is not None and len(taught) >= FEWEST_LEARNT:
+        lots, far = leaning
+        lean = float(lots.lean(mean[None], np.mean(taught, axis=0))[0])
+        seen = state.seen + rule.block
+        share = _folded(rule, state.shares["drift"], float(lean > far), seen)
+        state = replace(state, shares=state.shares | {"drift": share})
+    means = (*state.means, _as_text(mean))[-APART - LEARNT :]
+    return replace(state, means=means, total=())
+
+
+@lru_cache(maxsize=64)
+def _leaning(reference: Reference, block: int) -> tuple[changes.Lots, float] | None:
+    """How lots of the reference differ, and how far is far; None where it has too few."""
+    lots = changes.as_lots(reference.groups, least=block)
+    if len(np.unique(lots)) < changes.FEWEST_LOTS:
+        return None
+    far = changes.usual_lean(reference.projections, lots, block=block)
+    return changes.Lots.of(reference.projections, lots), far
+
+
+def _sum(
+    total: tuple[float, ...], projections: Float64[np.ndarray, "n 128"]
+) -> Float64[np.ndarray, " 128"]:
+    return projections.sum(0) + np.array(total) if total else projections.sum(0)
+
+
+def _as_text(mean: Float16[np.ndarray, " 128"]) -> str:
+    return base64.b64encode(mean.astype("<f2").tobytes()).decode()
+
+
+def _from_text(text: str) -> Float64[np.ndarray, " 128"]:
+    return np.frombuffer(base64.b64decode(text), "<f2").astype(np.float64)
 
 
 def _with_block(
