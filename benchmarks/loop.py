@@ -65,7 +65,9 @@ QUIET, GLARE, NEW = 5, 30, 30
 """Days before the light changes, and at most after it and with the unseen defect."""
 BAD_SHARE = 0.1
 PER_DAY = 15
-ESCAPE = OVERKILL = 0.2
+ESCAPE, OVERKILL = 0.15, 0.17
+SPLIT = {"fit": 0.4, "calibrate": 0.2, "judge": 0.4}
+"""So many judge that a head as good as the first can be proven again and again."""
 MARGIN = 0.05
 START = datetime(2026, 3, 2, 23, 59, tzinfo=UTC)
 RULES = """\
@@ -267,6 +269,7 @@ class Line:
                 "question": {"negative": [GOOD]},
                 "bar": {"escape": ESCAPE, "overkill": OVERKILL},
                 "rung": "linear",
+                "split": SPLIT,
             }
         )
         made = tenfold.make(workspace, tenfold.plan(workspace, task))
