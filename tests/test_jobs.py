@@ -32,13 +32,17 @@ def linger(home, text):
     note(home, f"end {text}")
 
 
+def linger_elsewhere(home, text):
+    jobs.in_child("test_jobs:linger", home, {"text": text})
+
+
 def die(home):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 @pytest.fixture(autouse=True)
 def kinds(monkeypatch):
-    for name in ("note", "fail", "linger"):
+    for name in ("note", "fail", "linger", "linger_elsewhere"):
         monkeypatch.setitem(jobs.KINDS, name, f"test_jobs:{name}")
 
 
@@ -99,6 +103,20 @@ def test_what_a_killed_process_began_is_begun_again(tmp_path):
     process.wait(30)
     with jobs.opened(tmp_path) as work:
         assert ended(work, "linger:a").state == "done"
+    assert did.read_text().splitlines() == ["begin a", "begin a", "end a"]
+
+
+def test_what_is_under_way_when_jobs_close_is_no_failure_and_begun_again(tmp_path, catalog):
+    did = tmp_path / "did"
+    with jobs.opened(tmp_path, catalog=catalog) as work:
+        work.submit("linger_elsewhere", {"text": "a"}, "a")
+        ends = time.monotonic() + PATIENCE_S
+        while not did.exists() and time.monotonic() < ends:
+            time.sleep(0.05)
+    time.sleep(2.5)
+    assert did.read_text().splitlines() == ["begin a"]
+    with jobs.opened(tmp_path, catalog=catalog) as work:
+        assert ended(work, "a").state == "done"
     assert did.read_text().splitlines() == ["begin a", "begin a", "end a"]
 
 

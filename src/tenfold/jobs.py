@@ -6,11 +6,11 @@ repeated. DBOS allows one of itself in a process: open one `Jobs` at a time.
 """
 
 import multiprocessing
-import os
 import signal
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from importlib import import_module
 from multiprocessing.connection import wait
@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID, WorkflowStatus
 
+from tenfold.child import end_with_the_parent, shielded
 from tenfold.errors import NotFound, Unavailable
 
 KINDS = {
@@ -35,6 +36,7 @@ SCHEMA = "tenfold_jobs"
 QUEUE = "jobs"
 WORK = "job"
 POLL_S = 0.5
+LOOK_S = 0.2
 FILE = "hub.sqlite"
 State = Literal["waits", "runs", "done", "failed", "cancelled"]
 STATES: dict[str, State] = {
@@ -47,9 +49,15 @@ STATES: dict[str, State] = {
     "CANCELLED": "cancelled",
 }
 SPAWN = multiprocessing.get_context("spawn")
-
+CLOSING: ContextVar[threading.Event | None] = ContextVar("CLOSING", default=None)
+"""Within a job: set once the process wants to end."""
 
 Arguments = dict[str, Any]
+
+
+class Left(BaseException):
+    """A job that is left for the next process to begin again: nothing came of it. No error, so that
+    nobody who handles errors takes it for an outcome."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +112,8 @@ class Jobs:
 def opened(home: Path, *, catalog: str = "", at_once: int = 1) -> Generator[Jobs]:
     """Jobs kept in a file of the home, or beside the catalog where that is PostgreSQL.
 
-    What was under way when the last process ended is begun again at once.
+    What was under way when the last process ended, whether it was killed or asked to, is begun
+    again at once.
     """
     config = DBOSConfig(
         name="tenfold",
@@ -117,12 +126,14 @@ def opened(home: Path, *, catalog: str = "", at_once: int = 1) -> Generator[Jobs
         log_level="WARNING",
     )
     DBOS(config=config)
-    work = _registered(str(home))
+    closing = threading.Event()
+    work = _registered(str(home), closing)
     try:
         DBOS.launch()
         DBOS.register_queue(QUEUE, worker_concurrency=at_once, polling_interval_sec=POLL_S)
         yield Jobs(work)
     finally:
+        closing.set()
         DBOS.destroy(destroy_registry=True)
 
 
@@ -138,9 +149,10 @@ def _url(home: Path, catalog: str) -> str:
     return f"sqlite:///{home / FILE}"
 
 
-def _registered(home: str) -> Callable[[str, Arguments], None]:
+def _registered(home: str, closing: threading.Event) -> Callable[[str, Arguments], None]:
     @DBOS.step(name="do")
     def do(kind: str, arguments: Arguments) -> None:
+        CLOSING.set(closing)
         module, _, name = KINDS[kind].partition(":")
         getattr(import_module(module), name)(home, **arguments)
 
@@ -152,13 +164,22 @@ def _registered(home: str) -> Callable[[str, Arguments], None]:
 
 
 def in_child(target: str, home: str, arguments: dict[str, Any]) -> None:
-    """Call `target` ("module:function") in a process of its own, which ends with this one.
+    """Call `target` ("module:function") in a process of its own, which ends with this one, and in a
+    job as soon as the jobs are closed.
 
     Raises:
         Unavailable: it was killed, or did not get to its end.
+        Left: the jobs are closed.
     """
     child = SPAWN.Process(target=_child, args=(target, home, arguments), name="tenfold-job")
-    child.start()
+    with shielded():
+        child.start()
+    closing = CLOSING.get()
+    while not wait([child.sentinel], LOOK_S):
+        if closing is not None and closing.is_set():
+            child.kill()
+            child.join()
+            raise Left
     child.join()
     if child.exitcode:
         raise Unavailable(
@@ -169,13 +190,8 @@ def in_child(target: str, home: str, arguments: dict[str, Any]) -> None:
 
 
 def _child(target: str, home: str, arguments: dict[str, Any]) -> None:
-    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # those whom it starts get no Ctrl-C either
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    end_with_the_parent(signal.SIGKILL)  # all that it does may be done again
     module, _, name = target.partition(":")
     getattr(import_module(module), name)(home, **arguments)
-
-
-def _end_with_the_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os.kill(os.getpid(), signal.SIGKILL)  # all that it does may be done again

@@ -199,8 +199,53 @@ def test_a_process_that_makes_and_is_killed_ends_its_try(home):
     assert state.trying is None
 
 
+def test_ctrl_c_while_something_is_made_loses_nothing(home):
+    """A terminal sends it to every process of the group."""
+    process = hub(home)
+    try:
+        ends = time.monotonic() + PATIENCE_S
+        while not child_processes(process.pid) and time.monotonic() < ends:
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(15) == 0
+        assert "Traceback" not in process.stderr.read()
+    finally:
+        if process.poll() is None:
+            kill(process)
+    assert final(home)[2]["not made"] == 0
+    process = hub(home)
+    try:
+        assert until_shadow(home, process)
+    finally:
+        kill(process)
+    assert final(home)[2]["made"] == 1
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_what_up_started_ends_with_it(home, how):
+    process = subprocess.Popen(
+        [*COMMAND, "up", "--port", "0", "--hub-port", "0"],
+        env={**os.environ, "TENFOLD_HOME": str(home)},
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    told = [process.stdout.readline() for _ in range(3)]
+    assert any("hub is at work" in line for line in told)
+    both = child_processes(process.pid)
+    assert len(both) == 2
+    process.send_signal(how)
+    process.wait(60)
+    ends = time.monotonic() + 60
+    while any(os.path.exists(f"/proc/{pid}") for pid in both) and time.monotonic() < ends:
+        time.sleep(0.1)
+    assert not any(os.path.exists(f"/proc/{pid}") for pid in both)
+    assert not (home / "hub.json").exists()
+    process.stdout.close()
+
+
 def child_processes(pid):
-    """Processes that a hub started to make something."""
+    """Processes of ours that a process started."""
     found = []
     for name in filter(str.isdigit, os.listdir("/proc")):
         try:

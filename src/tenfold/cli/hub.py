@@ -1,7 +1,8 @@
 """Commands that stay: hub, and up, which starts the hub and serving."""
 
+import multiprocessing
+import os
 import signal
-import subprocess
 import sys
 import time
 from importlib import import_module
@@ -9,12 +10,13 @@ from typing import Annotated, Any
 
 import typer
 
+from tenfold.child import end_with_the_parent, shielded
 from tenfold.cli.output import Json, emit, stderr, stdout
 from tenfold.errors import Unavailable
 from tenfold.workspace import opened
 
 HUB = "tenfold.web.hub"
-COMMAND = (sys.executable, "-c", "from tenfold.cli import main; main()")
+SPAWN = multiprocessing.get_context("spawn")
 STOP_S = 40.0
 
 
@@ -47,17 +49,15 @@ def hub(
 
 
 def up(
-    host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="Address of the answers.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port of the answers; 0: any that is free.")] = 8080,
     workers: Annotated[int, typer.Option(help="Processes that answer.")] = 1,
+    hub_host: Annotated[
+        str, typer.Option(help="Address of the hub's API; others than this machine need accounts.")
+    ] = "127.0.0.1",
     hub_port: Annotated[int, typer.Option(help="Port of the hub's API; 0: any.")] = 8081,
 ) -> None:
     """Start serving and the hub; both stop with Ctrl-C, or when one of them ends."""
-    serve = ["serve", "--host", host, "--port", str(port), "--workers", str(workers)]
-    running = {
-        name: subprocess.Popen([*COMMAND, *words], start_new_session=True)
-        for name, words in {"serve": serve, "hub": ["hub", "--port", str(hub_port)]}.items()
-    }
     is_asked = False
 
     def ask(*_: object) -> None:
@@ -66,16 +66,33 @@ def up(
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, ask)
-    while not is_asked and all(one.poll() is None for one in running.values()):
+    serve = ["serve", "--host", host, "--port", str(port), "--workers", str(workers)]
+    watch = ["hub", "--host", hub_host, "--port", str(hub_port)]
+    running = [
+        SPAWN.Process(target=_command, args=words, name=words[0]) for words in (serve, watch)
+    ]
+    with shielded():
+        for one in running:
+            one.start()
+    while not is_asked and all(one.is_alive() for one in running):
         time.sleep(0.2)
-    ended = [name for name, one in running.items() if one.poll() is not None]
-    for one in running.values():
+    ended = [one.name for one in running if not one.is_alive()]
+    for one in running:
         one.terminate()
-    for one in running.values():
-        try:
-            one.wait(STOP_S)
-        except subprocess.TimeoutExpired:
+    for one in running:
+        one.join(STOP_S)
+        if one.is_alive():
             one.kill()
+            one.join()
     if ended and not is_asked:
         stderr.print(f"{ended[0]} ended by itself; the other was stopped.")
         raise Unavailable(f"`tenfold {ended[0]}` ended.", hint="What it said stands above.")
+
+
+def _command(*words: str) -> None:
+    """A command in a process of its own; asked to stop when whoever started it is gone."""
+    os.setsid()  # Ctrl-C is the parent's to handle
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    end_with_the_parent(signal.SIGTERM, within_s=STOP_S)
+    sys.argv = ["tenfold", *words]
+    import_module("tenfold.cli").main()

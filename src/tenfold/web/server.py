@@ -12,7 +12,7 @@ import threading
 import time
 from dataclasses import dataclass, field, replace
 from functools import partial
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from threadpoolctl import threadpool_limits
 
 from tenfold.catalog import deployments, keys, ledger
 from tenfold.catalog.ledger import Run
+from tenfold.child import end_with_the_parent
 from tenfold.errors import Conflict, NotAllowed, TenfoldError, Unavailable
 from tenfold.serving import collecting
 from tenfold.serving.metrics import FOLDER, forget
@@ -276,7 +277,8 @@ def _work(
 ) -> None:
     """A worker process, from its start to its end."""
     log_as_json(level=logging.INFO if serving.verbose else logging.WARNING)
-    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+    # a worker whose parent was killed would hold the port, and nobody would collect
+    end_with_the_parent(signal.SIGTERM, within_s=DRAIN_S)
     logging.getLogger("python_multipart").setLevel(logging.ERROR)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     try:
@@ -302,13 +304,3 @@ def _work(
     except TenfoldError as error:
         told.send(error)
         sys.exit(1)
-
-
-def _end_with_the_parent() -> None:
-    """A worker whose parent was killed would hold the port, and nobody would collect."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(DRAIN_S)
-        os._exit(1)
