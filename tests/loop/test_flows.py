@@ -283,6 +283,31 @@ def test_a_loop_that_ends_mid_way_stops_its_try(workspace, truth):
     assert kinds(workspace)[-1] == "not watched"
 
 
+def test_a_loop_that_begins_again_takes_no_number_of_a_try_before(workspace, truth):
+    """A number names a job, and a job that is known is not done again."""
+    watch(workspace)
+    to_candidate(workspace, truth)
+    flows.unwatch(workspace, CAP)
+    watch(workspace)
+    asked = []
+    flows.reconcile(workspace, lambda *job: asked.append(job))
+    assert {arguments["number"] for _, arguments, _ in asked} == {2}
+
+
+def test_a_clock_that_was_set_back_stops_no_loop(workspace):
+    watch(workspace)
+    loop = loops.get(workspace.scope, CAP)
+    later = {f"2099-01-0{day}": 5 for day in (1, 2, 3)}
+    with workspace.scope.write() as connection:
+        loops.advance(connection, workspace.scope, loop, loop.state | {"queued": later})
+    answer(workspace, CAP, some(0, 20), run="run-1")
+    flows.reconcile(workspace, inline(workspace))
+    state = LoopState.from_json(loops.get(workspace.scope, CAP).state)
+    assert state.live
+    assert len(state.queued) == 3
+    assert f"{workspace.scope.now():%Y-%m-%d}" in state.queued
+
+
 def test_pictures_are_kept_once_a_deployment_is_watched(workspace):
     assert deployments.get(workspace.scope, CAP).keep_days == 0
     watch(workspace)

@@ -44,6 +44,7 @@ def test_a_calm_loop_waits_and_says_why():
         ({"new_labels": 100}, {}, "labels"),
         ({"new_labels": 20, "alarms": 1}, {}, "alarm"),
         ({"new_labels": 1, "began": NOW - timedelta(days=30)}, {"every_days": 30}, "calendar"),
+        ({"new_labels": 1, "last_try": NOW + timedelta(days=9)}, {"every_days": 30}, "calendar"),
     ],
 )
 def test_each_rule_asks_for_a_new_model(seen, rule, trigger):

@@ -58,9 +58,15 @@ def watch(workspace: Workspace, deployment: str, rules: LoopSpec | None = None) 
     if not now.keep_days:
         why = "review needs the pictures"
         deployments.change(scope, [Change(deployment, "keep", why=why, keep_days=KEEP_DAYS)])
-    began = LoopState(base=base, began=scope.now()).to_json()
+    began = LoopState(base=base, began=scope.now(), tries=_tried(workspace, deployment)).to_json()
     first = Happening(deployment, "watched", f"watched:{now.generation}", now.live)
     return loops.put(scope, deployment, (rules or LoopSpec()).to_yaml(), state=began, first=first)
+
+
+def _tried(workspace: Workspace, deployment: str) -> int:
+    """Tries of loops that ended: a number names a job, and is never used again."""
+    told = loops.timeline(workspace.scope, deployment)
+    return max((int(one.key.rpartition(":")[2]) for one in told if one.kind == "makes"), default=0)
 
 
 def unwatch(workspace: Workspace, deployment: str) -> None:

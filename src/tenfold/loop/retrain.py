@@ -191,6 +191,8 @@ def _due(rule: Rule, seen: Situation) -> Make | Wait:
     since = seen.last_try or seen.began
     if rule.every_days is not None and since is not None and seen.new_labels:
         age = seen.now - since
+        if age < timedelta(0):  # one try sets it right
+            return Make("calendar", f"The clock was set back, and there are {new}.")
         if age >= timedelta(days=rule.every_days):
             return Make("calendar", f"The last try was {age.days} days ago, and there are {new}.")
     return Wait(f"Nothing is due; {new}.")

@@ -353,8 +353,8 @@ class _Picking:
             self._rules.review, candidates, seen.projections, budget=budget, usual=usual
         )
         day = f"{seen.plain[-1]['at']:%Y-%m-%d}"
-        kept = sorted({*self.queued, day})[-DAYS_KNOWN:]
-        self.queued = {name: self.queued.get(name, 0) for name in kept}
+        others = sorted(self.queued.keys() - {day})[1 - DAYS_KNOWN :]  # the clock may be set back
+        self.queued = {name: self.queued.get(name, 0) for name in (*others, day)}
         self.queued[day] += len(chosen)
         is_changed = bool(self._state.alarmed)
         return [
