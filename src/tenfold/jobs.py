@@ -48,6 +48,7 @@ STATES: dict[str, State] = {
     "MAX_RECOVERY_ATTEMPTS_EXCEEDED": "failed",
     "CANCELLED": "cancelled",
 }
+OVER: tuple[State, ...] = ("done", "failed", "cancelled")
 SPAWN = multiprocessing.get_context("spawn")
 CLOSING: ContextVar[threading.Event | None] = ContextVar("CLOSING", default=None)
 """Within a job: set once the process wants to end."""

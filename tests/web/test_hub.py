@@ -1,6 +1,7 @@
 """A real `tenfold hub`: it does the work, once, however often it is killed."""
 
 import hashlib
+import json
 import os
 import random
 import shutil
@@ -9,6 +10,7 @@ import subprocess
 import time
 from collections import Counter
 
+import httpx
 import pytest
 
 import tenfold
@@ -219,6 +221,25 @@ def test_ctrl_c_while_something_is_made_loses_nothing(home):
     finally:
         kill(process)
     assert final(home)[2]["made"] == 1
+
+
+def test_a_try_whose_job_is_cancelled_is_over(home):
+    process = hub(home)
+    try:
+        url = json.loads(process.stdout.readline())["url"]
+        ends = time.monotonic() + PATIENCE_S
+        while not child_processes(process.pid) and time.monotonic() < ends:
+            time.sleep(0.02)
+        cancelled = httpx.post(f"{url}/api/jobs/retrain:{CAP}:1/cancel")
+        assert cancelled.json()["state"] == "cancelled"
+        while time.monotonic() < ends and not final(home)[2]["not made"]:
+            time.sleep(0.2)
+    finally:
+        kill(process)
+    with tenfold.opened(home) as workspace:
+        assert LoopState.from_json(loops.get(workspace.scope, CAP).state).trying is None
+        told = {one.key: one for one in loops.timeline(workspace.scope, CAP)}
+    assert "cancelled" in told["made:1"].detail["problem"]
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])

@@ -41,6 +41,10 @@ class Claims(Protocol):
         """Whether the claim is ours from now on; False while anybody holds it, we included."""
         ...
 
+    def holds(self, tenant: str, key: str) -> bool:
+        """Whether the claim is still ours; asked of whoever keeps it."""
+        ...
+
     def release(self, tenant: str, key: str) -> None:
         """Let go; what was not held is released already."""
         ...
@@ -81,6 +85,10 @@ class FileClaims:
                 raise
             self._held.add(number)
             return True
+
+    def holds(self, tenant: str, key: str) -> bool:
+        with self._lock:
+            return lock_key("claim", tenant, key) in self._held
 
     def release(self, tenant: str, key: str) -> None:
         number = lock_key("claim", tenant, key)
@@ -138,6 +146,16 @@ class PostgresClaims:
             if got:
                 self._held.add(number)
             return got
+
+    def holds(self, tenant: str, key: str) -> bool:
+        number = lock_key("claim", tenant, key)
+        with self._lock:
+            if number in self._held and self._connection is not None:
+                try:
+                    self._connection.execute(text("SELECT 1"))
+                except DBAPIError:
+                    self._forget()
+            return number in self._held
 
     def release(self, tenant: str, key: str) -> None:
         number = lock_key("claim", tenant, key)

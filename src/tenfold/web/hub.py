@@ -6,15 +6,17 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from tenfold import jobs
 from tenfold.atomic import write_bytes
 from tenfold.errors import Conflict, TenfoldError
-from tenfold.jobs import Jobs
-from tenfold.loop import flows
+from tenfold.jobs import OVER, Arguments, Jobs
+from tenfold.loop import flows, making
 from tenfold.serving.collecting import Tidying, collect_now
 from tenfold.web.hub_app import Listening, created, listening
 from tenfold.web.identity import check_reach
@@ -25,6 +27,7 @@ log = logging.getLogger(__name__)
 
 LEASE = "hub"
 EVERY_S = 2.0
+NOTE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +89,36 @@ class Hub:
             claims.release(scope.tenant, LEASE)
 
     def _pass(self, work: Jobs) -> None:
-        """One pass; what fails is tried again by the next."""
+        """One pass; what fails is tried again by the next.
+
+        Raises:
+            Conflict: the lease was lost, and another hub has it.
+        """
+        if not self._has_lease():
+            return
         collect_now(self._workspace)
         try:
-            flows.reconcile(self._workspace, work.submit)
+            flows.reconcile(self._workspace, partial(_submit, self._workspace, work))
         except TenfoldError as error:
             log.warning("%s", error)
         except Exception:
             log.exception("a pass of the loop failed")
+
+    def _has_lease(self) -> bool:
+        """Whether the lease is ours, taken again where the connection that held it was lost; False
+        while the catalog is away."""
+        claims, tenant = self._workspace.catalog.claims, self._workspace.scope.tenant
+        try:
+            if claims.holds(tenant, LEASE) or claims.take(tenant, LEASE):
+                return True
+        except TenfoldError as error:
+            log.warning("the hub waits: %s", error)
+            return False
+        raise Conflict(
+            "the lease was lost with the connection to the catalog, and another hub has it now.",
+            where=self._workspace.catalog.where,
+            hint="That one goes on with the work; start this one again if it should not.",
+        )
 
 
 def run(workspace: Workspace, at: Listening, *, told: Callable[[Working], None]) -> None:
@@ -104,14 +129,26 @@ def run(workspace: Workspace, at: Listening, *, told: Callable[[Working], None])
     hub.run(told)
 
 
+def _submit(workspace: Workspace, work: Jobs, kind: str, arguments: Arguments, key: str) -> None:
+    """Have a job done; a try whose job is over and told nothing, cancelled for example, is over."""
+    job = work.submit(kind, arguments, key)
+    if kind == flows.RETRAIN and job.state in OVER:
+        making.fail(workspace, **arguments, problem=job.problem or f"Its job is {job.state}.")
+
+
 def _url(host: str, port: int) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _where(note: Path) -> str:
-    """Which process says that it is the hub, as far as this home knows."""
-    try:
-        plain = json.loads(note.read_text())
-        return f" (process {plain['pid']} on {plain['host']})"
-    except (OSError, ValueError, KeyError):
-        return ""
+    """Which process says that it is the hub, as far as this home knows; one that begins now says
+    it in a moment."""
+    ends = time.monotonic() + NOTE_S
+    while True:
+        try:
+            plain = json.loads(note.read_text())
+            return f" (process {plain['pid']} on {plain['host']})"
+        except (OSError, ValueError, KeyError):
+            if time.monotonic() > ends:
+                return ""
+        time.sleep(0.1)

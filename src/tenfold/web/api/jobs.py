@@ -12,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from tenfold.errors import SpecError
 from tenfold.factory import telling
 from tenfold.factory.telling import LAST, Event
-from tenfold.jobs import Job, Jobs
+from tenfold.jobs import OVER, Job, Jobs
 from tenfold.web.plain import answered
 from tenfold.web.who import Making, Shown
 from tenfold.workspace import Workspace
@@ -21,7 +21,6 @@ router = APIRouter(prefix="/api/jobs", tags=["jobs"])
 LOOK_S = 0.3
 BEAT_S = 15.0
 """A line that says nothing keeps proxies from closing the connection."""
-OVER = ("done", "failed", "cancelled")
 
 
 def submit(request: Request, kind: str, arguments: dict[str, Any], key: str | None) -> Response:
