@@ -1,7 +1,10 @@
 """CVAT for images 1.1 is read, from datumaro and as documented; what was spoiled is refused."""
 
 import json
+import re
+import time
 import zipfile
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from xml.etree import ElementTree
@@ -11,6 +14,7 @@ import pytest
 from tenfold.errors import DataError, NotFound
 from tenfold.formats import cvat
 from tenfold.formats.exchange import Choice
+from tenfold.formats.xml_tree import tree
 
 DATA = Path(__file__).parents[1] / "data" / "cvat"
 DOCUMENTED = (DATA / "as_documented.xml").read_text(encoding="utf-8")
@@ -129,6 +133,32 @@ def test_no_entity_is_expanded(put):
     bomb = '<!DOCTYPE a [<!ENTITY b "bbbb"><!ENTITY c "&b;&b;">]><annotations>&c;</annotations>'
     assert "holds a DTD" in refused(put(bomb))
     assert "nested too deep" in refused(put("<a>" * 1000))
+
+
+@pytest.mark.parametrize("how", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_damaged_archive_is_refused(tmp_path, how):
+    with zipfile.ZipFile(tmp_path / "whole.zip", "w", how) as archive:
+        archive.writestr("annotations.xml", DOCUMENTED)
+    whole = (tmp_path / "whole.zip").read_bytes()
+    for place in range(len(whole)):
+        damaged = bytearray(whole)
+        damaged[place] ^= 255
+        (tmp_path / "damaged.zip").write_bytes(damaged)
+        with suppress(DataError):
+            cvat.read(tmp_path / "damaged.zip", choice=CHOICE)
+
+
+def test_a_time_that_no_calendar_has_is_not_told(put):
+    odd = re.sub("<updated>[^<]*", "<updated>0001-01-01T00:00:00+14:00", DOCUMENTED)
+    assert odd != DOCUMENTED
+    assert {one.at for one in cvat.read(put(odd), choice=CHOICE)} == {None}
+
+
+def test_text_of_many_lines_is_read_in_linear_time():
+    """Ten times as many lines took a hundred times as long."""
+    began = time.perf_counter()
+    assert len(tree(b"<a>" + b"xy\n" * 20_000_000 + b"</a>", where="here").text) == 59_999_999
+    assert time.perf_counter() - began < 20
 
 
 def test_no_file(tmp_path):

@@ -29,11 +29,13 @@ from tenfold.formats.exchange import (
     check_size,
     enclosing,
     inside,
+    person,
     said,
     sample_in,
     send,
     turned,
 )
+from tenfold.formats.files import BROKEN_ZIP
 from tenfold.formats.xml_tree import Node, tree
 from tenfold.values import fingerprint
 
@@ -108,15 +110,15 @@ def read(source: Path, *, choice: Choice, sizes: Sizes | None = None) -> list[La
         check_size(sample, size, sizes, where=where)
         said_here = [one for one in image.children if one.get("source") not in NOT_PEOPLE]
         if said_here:
-            person = people.get(image.get("task_id"), ("", None))
-            found.append(_labelled(said_here, (sample, size), person, choice, str(source)))
+            given_to = people.get(image.get("task_id"), ("", None))
+            found.append(_labelled(said_here, (sample, size), given_to, choice, str(source)))
     return found
 
 
 def _labelled(
     nodes: list[Node],
     picture: tuple[str, tuple[int, int]],
-    person: tuple[str, datetime | None],
+    given_to: tuple[str, datetime | None],
     choice: Choice,
     source: str,
 ) -> Labelled:
@@ -137,7 +139,8 @@ def _labelled(
             )
     where = f"{source}:{nodes[0].line}"
     labels = said(chosen, boxes, choice, where=where)
-    who, at = person
+    who, at = given_to
+    who = person(who, where=where)
     saying = [who, labels, [[box.label, *box.xyxy_px] for box in boxes]]
     key = f"cvat/{sample}/{fingerprint(saying)[:24]}"
     return Labelled(sample, labels, tuple(boxes), who=who, seconds=0.0, at=at, key=key)
@@ -179,9 +182,9 @@ def _people(root: Node) -> dict[str, tuple[str, datetime | None]]:
 def _time(text: str) -> datetime | None:
     try:
         at = datetime.fromisoformat(text)
-    except ValueError:
+        return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _root(source: Path) -> Node:
@@ -211,9 +214,9 @@ def _bytes(source: Path) -> bytes:
             size = archive.getinfo(ANNOTATIONS).file_size
             if size <= MAX_BYTES:
                 return archive.read(ANNOTATIONS)
-    except (KeyError, zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError) as error:
+    except (KeyError, OSError, *BROKEN_ZIP) as error:
         raise DataError(
-            f"no {ANNOTATIONS} in it ({error}).", where=str(source), hint=AGAIN
+            f"no {ANNOTATIONS} in it can be read ({error}).", where=str(source), hint=AGAIN
         ) from error
     raise DataError(f"{ANNOTATIONS} has {size:,} bytes.", where=str(source), hint="Export less.")
 

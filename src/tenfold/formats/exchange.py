@@ -28,6 +28,7 @@ DIGEST = re.compile(r"[0-9a-f]{64}")
 EDGE_PX = 1.0
 """So far a box may stand over the edge by rounding; it is cut off."""
 BETWEEN_LABELS = ";"
+LONGEST_NAME = 100
 
 Xyxy = tuple[float, float, float, float]
 Sizes = Mapping[str, tuple[int, int]]
@@ -211,6 +212,21 @@ def said(
             hint="Keep one of them there, and export again.",
         )
     return tuple(name for name in choice.classes if name in names)
+
+
+def person(name: str, *, where: str) -> str:
+    """The name of somebody who labelled, which the catalog can hold.
+
+    Raises:
+        DataError: it is too long, or no readable text.
+    """
+    if len(name) > LONGEST_NAME or not name.isprintable():
+        raise DataError(
+            f"nobody is called {name[:40]!r}.",
+            where=where,
+            hint=f"A name is readable text of at most {LONGEST_NAME} letters.",
+        )
+    return name
 
 
 def enclosing(corners: Iterable[tuple[float, float]]) -> Xyxy:

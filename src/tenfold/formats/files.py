@@ -1,8 +1,11 @@
 """Walk a folder and copy what it holds: what the formats share about files."""
 
 import errno
+import lzma
 import os
 import shutil
+import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +15,16 @@ from tenfold.formats.row import Rejected, Row
 
 LITTER = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
 """What operating systems leave behind; ignored like names that begin with a dot."""
+BROKEN_ZIP = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+)
+"""What reading a zip raises where it is damaged, or was written to do harm."""
 
 
 def pictures_below(folder: Path, inside: str = "") -> Iterator[str | Rejected]:

@@ -10,7 +10,7 @@ the server 1.23.2.
 
 import json
 from collections.abc import Iterable, Iterator
-from datetime import UTC
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import quote, unquote
@@ -40,6 +40,7 @@ from tenfold.formats.exchange import (
     check_size,
     enclosing,
     inside,
+    person,
     said,
     sample_in,
     send,
@@ -51,6 +52,7 @@ LABELING = "labeling.xml"
 LOCAL_FILES = "/data/local-files/?d="
 ANSWER = "answer"
 REGION = "region"
+Number = Annotated[int, Field(ge=0, lt=2**63)]
 Model = TypeVar("Model")
 
 
@@ -99,7 +101,7 @@ _Result = Annotated[_Answer | _Region, Field(discriminator="type")]
 
 
 class _Annotation(BaseModel):
-    id: int
+    id: Number
     completed_by: int | str | _Person | None = None
     result: list[_Result]
     was_cancelled: bool = False
@@ -127,7 +129,7 @@ class _Untouched(_Data):
 class _FlatTask(_Untouched):
     """An entry of JSON-MIN: one annotation, with what the task says beside it."""
 
-    annotation_id: int
+    annotation_id: Number
     annotator: int | str | None = None
     updated_at: AwareDatetime
     lead_time: FiniteFloat | None = None
@@ -280,12 +282,12 @@ def _labelled(
         size = result.original_width, result.original_height
         check_size(sample, size, sizes, where=where)
         boxes.append(_box(result.value, size, where))
-    at = annotation.updated_at.astimezone(UTC)
+    at = _utc(annotation.updated_at, where)
     return Labelled(
         sample=sample,
         labels=said(chosen, boxes, choice, where=where),
         boxes=tuple(boxes),
-        who=_who(annotation.completed_by),
+        who=person(_who(annotation.completed_by), where=where),
         seconds=max(annotation.lead_time or 0.0, 0.0),
         at=at,
         key=f"label_studio/{annotation.id}/{at.isoformat()}",
@@ -312,6 +314,13 @@ def _sample(data: _Data, where: str) -> str:
             hint="Export again, and do not edit `sample` or `image`.",
         )
     return data.sample
+
+
+def _utc(told: datetime, where: str) -> datetime:
+    try:
+        return told.astimezone(UTC)
+    except OverflowError as error:
+        raise DataError(f"no time is {told.isoformat()}.", where=where) from error
 
 
 def _who(person: int | str | _Person | None) -> str:

@@ -93,6 +93,7 @@ class _Builder:
         self.parser.StartDoctypeDeclHandler = self._doctype
         self._where = where
         self._open = [self.top]
+        self._texts: list[list[str]] = [[]]
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         line = self.parser.CurrentLineNumber
@@ -101,13 +102,14 @@ class _Builder:
         node = Node(tag, line, attributes)
         self._open[-1].children.append(node)
         self._open.append(node)
+        self._texts.append([])
 
     def _end(self, tag: str) -> None:
-        node = self._open.pop()
-        node.text = "" if node.children else node.text.strip()
+        node, texts = self._open.pop(), self._texts.pop()
+        node.text = "" if node.children else "".join(texts).strip()
 
     def _text(self, text: str) -> None:
-        self._open[-1].text += text
+        self._texts[-1].append(text)
 
     def _doctype(self, *declared: object) -> None:
         raise DataError(
