@@ -47,11 +47,13 @@ def waiting(
             return
         actor = workspace.scope.actor
         found = picks.open_picks(workspace.scope, name, limit=limit, unseen_by=actor)
+        of_others = 0 if found else picks.waiting(workspace.scope).get(name, 0)
     if json:
         emit([{"sample": one.sample, "answered_at": one.answered_at} for one in found])
         return
     if not found:
-        stdout.print("Nothing waits for anybody.")
+        others = f"Nothing waits for you; {of_others:,} pictures wait for somebody else to look."
+        stdout.print(others if of_others else "Nothing waits for anybody.")
         return
     table = Table("picture", "answered (UTC)")
     for one in found:  # who knows why, or what was said, sees what was said
