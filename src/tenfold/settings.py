@@ -59,6 +59,9 @@ class Settings:
     )
     patience_s: float = _setting(300.0, "How long to wait for a catalog or store that is away.")
     prices: str = _setting("", "Price file (YAML) of the ledger; empty: the built-in prices.")
+    uploads_days: float = _setting(
+        7.0, "Days after which the hub removes uploads and what jobs told; 0: never."
+    )
     headcount: str = _setting("", "Headcount file (YAML) for models per person; empty: none.")
 
     @property

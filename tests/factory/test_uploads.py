@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import os
 import zipfile
 
 import pytest
@@ -131,6 +132,22 @@ def test_links_bombs_twins_and_broken_zips_are_refused(kept, tmp_path, monkeypat
     broken[60] ^= 255
     with pytest.raises(DataError, match="cannot be read"):
         kept.unpacked([sent(kept, bytes(broken))])
+
+
+def test_what_is_old_is_removed_and_what_others_put_there_stays(kept):
+    old, new = sent(kept, b"old"), sent(kept, b"new")
+    (kept.root / ("ab" * 16)).mkdir()  # begun, and the disk was full
+    (kept.root / "by-hand").mkdir()
+    for name in (old, "ab" * 16, "by-hand"):
+        for path in (*(kept.root / name).iterdir(), kept.root / name):
+            os.utime(path, (1000, 1000))
+    assert kept.remove_old(before=2000) == 2
+    assert sorted(path.name for path in kept.root.iterdir()) == sorted([new, "by-hand"])
+    Teller(kept.root, "a").tell("begins")
+    telling.cancel(kept.root, "b")
+    os.utime(telling.place(kept.root, "a"), (1000, 1000))
+    assert telling.remove_old(kept.root, before=2000) == 1
+    assert telling.is_cancelled(kept.root, "b")
 
 
 def test_a_line_that_is_torn_was_not_told(tmp_path):

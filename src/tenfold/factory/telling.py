@@ -79,6 +79,14 @@ def is_cancelled(home: Path, job: str) -> bool:
     return place(home, job).with_suffix(".cancelled").exists()
 
 
+def remove_old(home: Path, *, before: float) -> int:
+    """Remove what was told of jobs of which nothing was told since a time (seconds since 1970)."""
+    old = [path for path in (home / "jobs").glob("*") if path.stat().st_mtime < before]
+    for path in old:
+        path.unlink(missing_ok=True)
+    return len(old)
+
+
 def place(home: Path, job: str) -> Path:
     """Where is told of a job, whatever its key is made of."""
     return home / "jobs" / f"{hashlib.sha256(job.encode()).hexdigest()[:32]}.jsonl"

@@ -22,6 +22,7 @@ from typing import IO
 
 from tenfold.atomic import in_words, write_bytes
 from tenfold.errors import Conflict, DataError, NotFound, SpecError, Unavailable
+from tenfold.formats.files import BROKEN_ZIP
 
 MOST_BYTES = 64_000_000_000
 """Of one upload, and of what one unpacks to."""
@@ -171,6 +172,16 @@ class Uploads:
         self.get(name)
         shutil.rmtree(self.root / name)
 
+    def remove_old(self, *, before: float) -> int:
+        """Remove uploads that nothing was added to since a time (seconds since 1970), begun ones
+        too, and how many those were. What somebody put there otherwise stays."""
+        count = 0
+        for folder in self.root.glob("*/") if self.root.exists() else ():
+            if SAFE_ID.fullmatch(folder.name) and _changed(folder) < before:
+                shutil.rmtree(folder, ignore_errors=True)
+                count += 1
+        return count
+
     def unpacked(self, names: list[str]) -> Path:
         """A folder with the pictures of uploads; the same again if asked again.
 
@@ -227,12 +238,16 @@ class Uploads:
                 for entry in entries:
                     with archive.open(entry) as source:
                         _take(folder, entry.filename, lambda path, s=source: _copy(s, path))
-        except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+        except BROKEN_ZIP as error:
             raise DataError(f"the zip cannot be read: {error}.", where=upload.name) from error
         except OSError as error:
             if error.errno in (errno.ENAMETOOLONG, errno.EINVAL, errno.EISDIR, errno.ENOTDIR):
                 raise DataError(f"the zip has an impossible name: {error}.") from error
             raise
+
+
+def _changed(folder: Path) -> float:
+    return max(path.stat().st_mtime for path in (folder, *folder.glob("data")))
 
 
 def _checked(archive: zipfile.ZipFile, upload: Upload) -> list[zipfile.ZipInfo]:

@@ -15,6 +15,8 @@ from pathlib import Path
 from tenfold import jobs
 from tenfold.atomic import write_bytes
 from tenfold.errors import Conflict, TenfoldError
+from tenfold.factory import telling
+from tenfold.factory.uploads import Uploads
 from tenfold.jobs import OVER, Arguments, Jobs
 from tenfold.loop import flows, making
 from tenfold.serving.collecting import Tidying, collect_now
@@ -28,6 +30,7 @@ log = logging.getLogger(__name__)
 LEASE = "hub"
 EVERY_S = 2.0
 NOTE_S = 2.0
+TIDY_S, DAY_S = 3600.0, 86400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,8 @@ class Hub:
         self._at = at
         self._every_s = every_s
         self._stopped = threading.Event()
+        self._tidy_at = 0.0
+        """When what is old is removed next, of the monotonic clock."""
 
     def ask_to_stop(self, *_: object) -> None:
         """May be called by a signal."""
@@ -97,12 +102,28 @@ class Hub:
         if not self._has_lease():
             return
         collect_now(self._workspace)
+        self._tidy()
         try:
             flows.reconcile(self._workspace, partial(_submit, self._workspace, work))
         except TenfoldError as error:
             log.warning("%s", error)
         except Exception:
             log.exception("a pass of the loop failed")
+
+    def _tidy(self) -> None:
+        """Remove uploads and what jobs told once they are old."""
+        settings, now = self._workspace.settings, self._workspace.scope.now().timestamp()
+        if time.monotonic() < self._tidy_at or not settings.uploads_days:
+            return
+        self._tidy_at = time.monotonic() + TIDY_S
+        before = now - settings.uploads_days * DAY_S
+        try:
+            count = Uploads.of(settings.home).remove_old(before=before)
+            count += telling.remove_old(settings.home, before=before)
+        except OSError as error:
+            log.warning("old uploads are removed later: %s", error)
+        else:
+            log.info("%d uploads and files of jobs were old and are removed", count)
 
     def _has_lease(self) -> bool:
         """Whether the lease is ours, taken again where the connection that held it was lost; False
