@@ -9,8 +9,9 @@ in a random order, each lot whole and in the order of the file, again and again 
 the stream. The watch runs with its defaults.
 
 A null stream is PERIOD answers of unchanged pictures. In a changed stream QUIET answers come first,
-then the change. Changes to pixels: half the light; blur of 2 % of the longer side; a shift by an
-eighth of both sides; noise of 20 grey levels. A new part type: the head and its reference know
+then the change. Changes to pixels, a strong and a weak one each: a quarter or half of the light;
+blur of 2 or 1 % of the longer side; a shift by an eighth or a sixteenth of both sides; noise of 20
+or 10 grey levels. A new part type: the head and its reference know
 monocrystalline cells alone, polycrystalline ones come. A new defect type: the head and its
 reference know five kinds of steel defects, then every second picture shows the sixth.
 
@@ -21,9 +22,11 @@ import argparse
 import csv
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -40,14 +43,15 @@ from tenfold.metrics.bounds import upper_bound
 from tenfold.predictions import Projection
 from tenfold.trunks import load_trunk
 from tenfold.trunks.canvas import canvas
+from tenfold.trunks.graph import VITALS
 from tenfold.trunks.runtimes import compile_trunk, in_order, runtime_version
 from tenfold.values import FeatureSpace
 from tenfold.workspace import Workspace
 
 PERIOD, QUIET, AFTER, PIECE = 10_000, 1_000, 3_000, 500
-CHANGED_STREAMS = 12
+CHANGED_STREAMS = 10
 """For each change and set."""
-CHANGED_PICTURES = 600
+CHANGED_PICTURES = 400
 """Pictures of a set that each change is made on; whole lots."""
 CELLS_TOGETHER = 60
 RULE = watch.Rule()
@@ -68,6 +72,7 @@ class Shown:
     projections: np.ndarray
     lots: np.ndarray
     labels: np.ndarray
+    looks: np.ndarray
 
     def where(self, chosen: np.ndarray) -> "Shown":
         return Shown(*(getattr(self, name)[chosen] for name in self.__slots__))
@@ -81,6 +86,7 @@ class Answered:
     scores: np.ndarray
     said: np.ndarray
     lots: np.ndarray
+    looks: np.ndarray
 
     def at(self, places: np.ndarray) -> watch.Answers:
         return watch.Answers(
@@ -90,6 +96,7 @@ class Answered:
             latency_ms=np.full(len(places), 10, np.float32),
             routes=tuple(map(str, range(len(places)))),
             at=np.arange(len(places), dtype=np.float64),
+            looks=self.looks[places],
         )
 
 
@@ -129,26 +136,36 @@ def elpv() -> list[Picture]:
 SETS: dict[str, Callable[[], list[Picture]]] = {"eyes": eyes, "elpv": elpv, "steel": steel}
 
 
-def darker(pixels: np.ndarray, place: int) -> np.ndarray:
-    return pixels // 2
+def darker(pixels: np.ndarray, place: int, share: float) -> np.ndarray:
+    return (pixels * share).astype(np.uint8)
 
 
-def blurred(pixels: np.ndarray, place: int) -> np.ndarray:
+def blurred(pixels: np.ndarray, place: int, share: float) -> np.ndarray:
     flat = pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
-    radius = 0.02 * max(flat.shape[:2])
+    radius = share * max(flat.shape[:2])
     return np.asarray(Image.fromarray(flat).filter(ImageFilter.GaussianBlur(radius)))
 
 
-def shifted(pixels: np.ndarray, place: int) -> np.ndarray:
-    return np.roll(pixels, (pixels.shape[0] // 8, pixels.shape[1] // 8), (0, 1))
+def shifted(pixels: np.ndarray, place: int, share: float) -> np.ndarray:
+    height, width = pixels.shape[:2]
+    return np.roll(pixels, (round(share * height), round(share * width)), (0, 1))
 
 
-def noisy(pixels: np.ndarray, place: int) -> np.ndarray:
-    drawn = np.random.default_rng(place).normal(0, 20, pixels.shape)
+def noisy(pixels: np.ndarray, place: int, levels: float) -> np.ndarray:
+    drawn = np.random.default_rng(place).normal(0, levels, pixels.shape)
     return np.clip(pixels + drawn, 0, 255).astype(np.uint8)
 
 
-CHANGES = {"illumination": darker, "blur": blurred, "shift": shifted, "noise": noisy}
+CHANGES = {
+    "light_quarter": partial(darker, share=1 / 4),
+    "light_half": partial(darker, share=1 / 2),
+    "blur_2_percent": partial(blurred, share=0.02),
+    "blur_1_percent": partial(blurred, share=0.01),
+    "shift_eighth": partial(shifted, share=1 / 8),
+    "shift_sixteenth": partial(shifted, share=1 / 16),
+    "noise_20": partial(noisy, levels=20),
+    "noise_10": partial(noisy, levels=10),
+}
 
 
 def main() -> None:
@@ -168,6 +185,7 @@ def main() -> None:
     publish(
         {
             **summed(nulls),
+            **flat(changes),
             "by_set": {name: summed({name: ends}) for name, ends in nulls.items()},
             "changes": changes,
             "rule": RULE.model_dump(),
@@ -195,6 +213,11 @@ def summed(nulls: dict[str, list[tuple[int, str] | None]]) -> dict[str, Any]:
     }
 
 
+def flat(changes: dict[str, Any]) -> dict[str, Any]:
+    keys = ("found_share", "median_delay_images")
+    return {f"{name}_{key}": change[key] for name, change in changes.items() for key in keys}
+
+
 def null_streams(pool: ProcessPoolExecutor, shown: Shown, count: int) -> list[Any]:
     said, rest = answered(shown, shown)
     return list(pool.map(first_alarm, (null_stream(said, rest, seed) for seed in range(count))))
@@ -213,16 +236,18 @@ def changed_streams(pool: ProcessPoolExecutor, shown: dict[Any, Shown]) -> dict[
     return found
 
 
-def joined(by_set: dict[str, list[float]]) -> dict[str, Any]:
-    every = [delay for delays in by_set.values() for delay in delays]
+def joined(by_set: dict[str, list[tuple[float, str]]]) -> dict[str, Any]:
+    every = [end for ends in by_set.values() for end in ends]
     return {
         **_found(every),
-        "by_set": {name: _found(delays) for name, delays in by_set.items()},
+        "found_by": dict(Counter(kind for _, kind in every if kind).most_common()),
+        "by_set": {name: _found(ends) for name, ends in by_set.items()},
     }
 
 
-def _found(delays: Sequence[float]) -> dict[str, Any]:
+def _found(ends: Sequence[tuple[float, str]]) -> dict[str, Any]:
     """Alarms after the change; the delay counts what was not found as longer than all else."""
+    delays = [delay for delay, _ in ends]
     middle = float(np.median(delays))
     return {
         "streams": len(delays),
@@ -231,12 +256,13 @@ def _found(delays: Sequence[float]) -> dict[str, Any]:
     }
 
 
-def measured(pool: ProcessPoolExecutor, streams: Iterator[Stream]) -> list[float]:
+def measured(pool: ProcessPoolExecutor, streams: Iterator[Stream]) -> list[tuple[float, str]]:
+    """Answers from the change to the first alarm, and of which kind that was."""
     streams = list(streams)
     ends = pool.map(first_alarm, streams)
     # an alarm before the change is a false one; such a stream tells nothing of the delay
     return [
-        end[0] - stream.changes_at if end else np.inf
+        (end[0] - stream.changes_at, end[1]) if end else (np.inf, "")
         for end, stream in zip(ends, streams, strict=True)
         if not end or end[0] > stream.changes_at
     ]
@@ -316,7 +342,11 @@ def answered(taught: Shown, asked: Shown) -> tuple[Answered, np.ndarray]:
     shares = head.score(asked.pooled[:, None])
     scores = shares[:, -1] if len(classes) == 2 else shares.max(1)
     said = Answered(
-        asked.projections, scores.astype(np.float32), classes[shares.argmax(1)], asked.lots
+        asked.projections,
+        scores.astype(np.float32),
+        classes[shares.argmax(1)],
+        asked.lots,
+        asked.looks,
     )
     return said, np.flatnonzero(~np.isin(asked.lots, teachers))
 
@@ -354,6 +384,7 @@ def reference_of(said: Answered, places: np.ndarray) -> watch.Reference:
         scores=said.scores[places],
         labels=tuple(said.said[places].tolist()),
         groups=tuple(said.lots[places].tolist()),
+        looks=said.looks[places],
     )
 
 
@@ -435,11 +466,15 @@ class Look:
         if not kept.is_file():
             kept.parent.mkdir(parents=True, exist_ok=True)
             outputs = in_order(self._compiled, self._canvases(pictures, changed))
-            np.savez(kept, pooled=np.array([output["pooled"][0] for _, output in outputs]))
-        pooled = np.load(kept)["pooled"].astype(np.float32)
+            seen = [(one["pooled"][0], one["vitals"][0]) for _, one in outputs]
+            pooled, vitals = (np.array(column) for column in zip(*seen, strict=True))
+            np.savez(kept, pooled=pooled, vitals=vitals)
+        arrays = np.load(kept)
+        pooled, vitals = arrays["pooled"].astype(np.float32), arrays["vitals"]
+        looks = vitals[:, [VITALS.index(name) for name in ("mean", "std", "sharpness")]]
         projected = np.array([self._projection.projected(row) for row in pooled], np.float32)
         lots, labels = ([getattr(one, name) for one in pictures] for name in ("lot", "label"))
-        return Shown(pooled, projected, np.array(lots), np.array(labels))
+        return Shown(pooled, projected, np.array(lots), np.array(labels), looks)
 
     def _canvases(
         self,

@@ -13,12 +13,21 @@ RULE = Rule(block=10, baseline=200)
 DIM = 8
 
 
-AS_USUAL = {"shift": 0.0, "bad": 0.1, "unfit": 0.0, "ms": 10.0, "score": 0.0}
+AS_USUAL = {
+    "shift": 0.0,
+    "bad": 0.1,
+    "unfit": 0.0,
+    "ms": 10.0,
+    "score": 0.0,
+    "light": 1.0,
+    "noise": 1.0,
+}
 
 
 def answers(rng, n, **change):
-    shift, bad, unfit, ms, score = (AS_USUAL | change).values()
+    shift, bad, unfit, ms, score, light, noise = (AS_USUAL | change).values()
     kinds = rng.random(n)
+    looks = np.exp(rng.normal(np.log([0.4, 0.1, 0.02]), 0.3, size=(n, 3)))
     labels = ["unfit" if k < unfit else "bad" if k < unfit + bad else "good" for k in kinds]
     return Answers(
         projections=(rng.normal(size=(n, DIM)) + shift).astype(np.float32),
@@ -27,6 +36,7 @@ def answers(rng, n, **change):
         latency_ms=np.full(n, ms, np.float32),
         routes=tuple(str(i) for i in range(n)),
         at=np.arange(n, dtype=np.float64),
+        looks=(looks * (light, light, light * noise)).astype(np.float32),
     )
 
 
@@ -34,7 +44,7 @@ def answers(rng, n, **change):
 def reference():
     rng = np.random.default_rng(1)
     seen = answers(rng, 300)
-    return Reference(seen.projections, seen.scores, seen.labels, seen.routes)
+    return Reference(seen.projections, seen.scores, seen.labels, seen.routes, seen.looks)
 
 
 def watched(reference, *pieces, rule=RULE):
@@ -62,6 +72,10 @@ def test_where_nothing_changes_hardly_ever_anything_is_alarmed(reference):
         ({"bad": 0.9}, "rejects"),
         ({"bad": 0.0, "unfit": 0.9}, "unfit"),
         ({"ms": 900.0}, "slow"),
+        ({"light": 0.5}, "brightness"),
+        ({"light": 1.5}, "contrast"),
+        ({"noise": 2.0}, "sharpness"),
+        ({"noise": 0.5}, "sharpness"),
     ],
 )
 def test_a_change_is_alarmed_soon(reference, change, kind):
@@ -96,7 +110,7 @@ def test_pieces_and_keeping_change_nothing(reference, cut):
     every = answers(rng, 600, shift=1.0)
 
     def part(start, end):
-        fields = ("projections", "scores", "labels", "latency_ms", "routes", "at")
+        fields = ("projections", "scores", "labels", "latency_ms", "routes", "at", "looks")
         return replace(every, **{name: getattr(every, name)[start:end] for name in fields})
 
     whole = watched(reference, every)
@@ -105,12 +119,13 @@ def test_pieces_and_keeping_change_nothing(reference, cut):
     again = watch.fold(RULE, reference, kept, part(cut, 600))
     assert (again.shares, again.usual, again.seen) == (whole.shares, whole.usual, whole.seen)
     assert (again.total, again.means) == (whole.total, whole.means)
+    assert (again.looked, again.usual_looks) == (whole.looked, whole.usual_looks)
     assert len(again.block) == len(whole.block)
     assert len(json.dumps(first.to_json())) < 50_000
 
 
 def test_with_lots_that_differ_the_limit_follows(reference):
-    few = Reference(reference.projections, reference.scores, reference.labels, ("a", "b") * 150)
+    few = replace(reference, groups=("a", "b") * 150)
     many = watch.begin(RULE, reference).shares["features"].limit
     assert watch.begin(RULE, few).shares["features"].limit > many
 
@@ -141,7 +156,7 @@ def test_lots_that_differ_and_come_in_runs_are_no_drift():
     for _ in range(20):
         seen = in_lots(20)
         names = tuple(str(i // 30) for i in range(600))
-        judged = Reference(seen.projections, seen.scores, seen.labels, names)
+        judged = Reference(seen.projections, seen.scores, seen.labels, names, seen.looks)
         alarmed += "drift" in kinds(watched(judged, in_lots(100)))
     assert alarmed <= 1
 
@@ -151,9 +166,57 @@ def test_with_few_lots_no_drift_is_told(reference):
     assert "drift" not in watch.begin(RULE, few).shares
 
 
+def in_own_light(rng, count, each=30):
+    """Lots, each with a light of its own."""
+    some = [answers(rng, each, light=light) for light in np.exp(rng.normal(0, 0.3, count))]
+    return _joined(some)
+
+
+def _joined(some):
+    def column(name):
+        parts = [getattr(one, name) for one in some]
+        return np.concatenate(parts) if isinstance(parts[0], np.ndarray) else sum(parts, ())
+
+    return Answers(**{name: column(name) for name in Answers.__slots__})
+
+
+@pytest.mark.parametrize("has_lots", [True, False])
+def test_lots_with_a_light_of_their_own_are_no_change(has_lots):
+    rng, alarmed = np.random.default_rng(10), 0
+    for _ in range(20):
+        seen = in_own_light(rng, 12)
+        names = tuple(str(i // 30 if has_lots else i) for i in range(360))
+        judged = Reference(seen.projections, seen.scores, seen.labels, names, seen.looks)
+        alarmed += bool(set(watch.LOOKS) & kinds(watched(judged, in_own_light(rng, 100))))
+    assert alarmed <= 1
+
+
+def test_a_tenth_less_light_harms_nobody(reference):
+    rng = np.random.default_rng(11)
+    steady = replace(reference, looks=np.tile(reference.looks.mean(0), (300, 1)))
+    one = replace(answers(rng, 3000), looks=np.tile(0.92 * reference.looks.mean(0), (3000, 1)))
+    assert not set(watch.LOOKS) & kinds(watched(steady, one))
+
+
+@pytest.mark.parametrize("unknown", ["reference", "answers", "half of the answers"])
+def test_looks_that_were_not_recorded_do_no_harm(reference, unknown):
+    rng = np.random.default_rng(12)
+    before, after = answers(rng, 1000), answers(rng, 1000, light=0.5)
+    if unknown == "reference":
+        reference = replace(reference, looks=np.full((300, 3), np.nan, np.float32))
+    if unknown == "answers":
+        before, after = (replace(o, looks=np.full((1000, 3), np.nan)) for o in (before, after))
+    if unknown == "half of the answers":
+        for one in (before, after):
+            one.looks[::2] = np.nan
+    found = "brightness" in kinds(watched(reference, before, after))
+    assert found == (unknown != "answers")
+
+
 def test_a_state_that_was_kept_before_drift_was_watched_goes_on(reference):
     rng = np.random.default_rng(9)
     plain = watched(reference, answers(rng, 55)).to_json()
     del plain["total"], plain["means"], plain["shares"]["drift"]
+    del plain["looked"], plain["first_looks"], plain["usual_looks"]
     state = watch.fold(RULE, reference, State.from_json(plain), answers(rng, 500))
     assert (state.seen, "drift" in state.shares) == (550, False)

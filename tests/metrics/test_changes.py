@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tenfold.metrics.changes import Lots, as_lots, usual_lean
+from tenfold.metrics.changes import Lots, Spread, as_lots, usual_lean
 
 DIM, EACH = 16, 50
 
@@ -57,6 +57,23 @@ def test_what_is_usual_holds_for_lots_that_were_not_seen():
 def test_the_same_pictures_give_the_same_measure():
     projections, numbers = lots_of(np.random.default_rng(2), 9)
     assert usual_lean(projections, numbers, block=25) == usual_lean(projections, numbers, block=25)
+
+
+@pytest.mark.parametrize("count", [3, 9, 30])
+def test_blocks_of_another_lot_lie_within_reach_as_often_as_was_asked(count):
+    rng, inside = np.random.default_rng(3), []
+    for _ in range(400):
+        means = np.repeat(rng.normal(size=(count + 1, 2)), EACH, axis=0)
+        numbers = means + rng.normal(size=means.shape)
+        lots = np.arange(len(numbers)) // EACH
+        spread = Spread.of(numbers[lots < count], lots[lots < count], block=25)
+        fresh = numbers[lots == count][:25].mean(0)
+        inside.append(np.abs(fresh - spread.centre) <= spread.reach(0.95))
+    assert 0.92 <= np.mean(inside) <= 0.98
+
+
+def test_equal_blocks_reach_nowhere():
+    assert Spread.of_blocks(np.ones((5, 3))).reach(0.95).tolist() == [0, 0, 0]
 
 
 def test_equal_pictures_do_not_divide_by_zero():

@@ -1,5 +1,6 @@
 import fcntl
 
+import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import select
 
@@ -136,3 +137,13 @@ def test_what_a_killed_writer_left_unfinished_is_kept_beside(scope, folder, capl
 def test_nothing_was_answered_yet(scope, folder):
     assert collect(scope, folder) == Collected()
     assert read(folder).num_rows == 0
+
+
+def test_files_from_before_looks_were_recorded_are_read(scope, folder):
+    segment(folder, "r-0", answered(0))
+    collect(scope, folder)
+    (file,) = (folder / "parquet").glob("*.parquet")
+    older = pq.read_table(file).drop_columns(["brightness", "contrast", "sharpness"])
+    pq.write_table(older, file)
+    (row,) = read(folder).to_pylist()
+    assert (row["id"], row["brightness"], row["sharpness"]) == ("r0", None, None)

@@ -1,6 +1,10 @@
+import json
 import os
+import struct
 import subprocess
 import sys
+import zlib
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -28,6 +32,18 @@ def test_records_come_back_whole_and_a_torn_end_ends_them():
     for cut in range(len(data)):
         whole = list(records(data[:cut]))
         assert [r.what for r in whole] == [r.what for r in found if r.end <= cut]
+
+
+def test_records_from_before_looks_were_recorded_are_read():
+    looked = answered(0, brightness=0.5, contrast=0.25, sharpness=0.125)
+    (found,) = records(frame(looked))
+    assert found.what == looked
+    older = asdict(answered(0))
+    del older["brightness"], older["contrast"], older["sharpness"]
+    text = json.dumps(older).encode()
+    data = struct.pack("<4sIII", b"TFA1", len(text), 0, zlib.crc32(text)) + text
+    (found,) = records(data)
+    assert found.what == answered(0)
 
 
 def test_a_damaged_byte_ends_the_reading():

@@ -21,6 +21,9 @@ from tenfold.loop.watch import Reference
 from tenfold.packages import Manifest
 from tenfold.predictions import Projection
 from tenfold.runtime import UNFIT
+from tenfold.trunks.canvas import canvas, turned
+from tenfold.trunks.graph import VITALS
+from tenfold.trunks.runtimes import Outputs
 from tenfold.workspace import Workspace
 
 MOST = 2_000
@@ -38,8 +41,11 @@ def keep(workspace: Workspace, model: str) -> str:
     found = models.get(workspace.scope, model)
     manifest = packages.of_model(workspace.blobs, found).manifest
     rows = _judged(workspace.blobs, found)
+    pooled, vitals = _seen(workspace, manifest, [row.sample for row in rows])
+    looks = [vitals[:, VITALS.index(name)] for name in ("mean", "std", "sharpness")]
     arrays = {
-        "projections": _projections(workspace, manifest, [row.sample for row in rows]),
+        "projections": np.array([Projection().projected(row) for row in pooled], np.float32),
+        "looks": np.column_stack(looks),  # safetensors wants rows one after another
         "scores": np.array([_score(manifest, row) for row in rows], np.float32),
     }
     words = {"labels": "\n".join(row.decision for row in rows)}
@@ -58,6 +64,7 @@ def reference(blobs: Blobs, digest: str) -> Reference:
         scores=arrays["scores"],
         labels=texts["labels"],
         groups=texts["groups"],
+        looks=arrays.get("looks", np.full((len(arrays["scores"]), 3), np.nan, np.float32)),
     )
 
 
@@ -78,27 +85,30 @@ def _score(manifest: Manifest, row: EvidenceRow) -> float:
     return row.scores[-1] if is_binary else max(row.scores)
 
 
-def _projections(
+def _seen(
     workspace: Workspace, manifest: Manifest, samples: list[str]
-) -> Float32[np.ndarray, "n 128"]:
-    """As serving projects what the head's first trunk shows."""
+) -> tuple[Float32[np.ndarray, "n dim"], Float32[np.ndarray, "n 5"]]:
+    """What the head's first trunk shows to serving, and the vital signs of what it sees."""
     given = manifest.inputs[0]
     space = space_of(manifest, given, given.views[0])
-    project = Projection().projected
     try:
         pooled = workspace.features.read(space, "pooled", samples)
+        vitals = workspace.features.read(space, "vitals", samples)
     except NotFound:
-        pooled = _computed(workspace, manifest, samples)
-    return np.array([project(row) for row in pooled], np.float32)
+        return _computed(workspace, manifest, samples)
+    return pooled.astype(np.float32), vitals.astype(np.float32)
 
 
 def _computed(
     workspace: Workspace, manifest: Manifest, samples: list[str]
-) -> Float32[np.ndarray, "n dim"]:
-    runtime, found = runtime_of(workspace), list[np.ndarray]()
-    first = manifest.model_copy(update={"inputs": manifest.inputs[:1], "kind": "classify"})
+) -> tuple[Float32[np.ndarray, "n dim"], Float32[np.ndarray, "n 5"]]:
+    given = manifest.inputs[0]
+    trunk = runtime_of(workspace).trunk(given, manifest.precision, ("pooled",))
     limit = int(workspace.settings.max_megapixels * 1e6)
+    found: list[Outputs] = []
     for sample in samples:
         pixels = decode(workspace.blobs.get(sample), where=sample[:12], max_pixels=limit)
-        found.append(runtime.features(first, pixels)[0, 0])
-    return np.stack(found)
+        square = canvas(pixels, size_px=given.size_px, fit=given.fit)
+        found.append(trunk.one(turned(*square, view=given.views[0])[0]))
+    pooled, vitals = (np.concatenate([o[name] for o in found]) for name in ("pooled", "vitals"))
+    return pooled, vitals

@@ -250,6 +250,7 @@ def _answers(seen: Rows) -> Answers:
         latency_ms=column("latency_ms"),
         routes=tuple(row["route"] for row in seen.plain),
         at=np.array([row["at"].timestamp() for row in seen.plain], np.float64),
+        looks=np.stack([column(kind) for kind in watch.LOOKS], axis=1),
     )
 
 

@@ -1,10 +1,10 @@
 """Whether production changed, as a deployment's own answers show it.
 
 Everything that is watched is a share of the answers: those least like what had judged the head,
-those in blocks that lean one way (`metrics.changes`), those with unusual scores, rejects, slow
-ones, `unfit` ones. For each there is a limit that it may
-reach by chance, as far as the finite reference shows, and a margin beyond it that harms nobody. A
-change is alarmed when the share is proven to lie above, by a bound that holds at all times.
+those in blocks that lean one way or look another way than usual (`metrics.changes`), those with
+unusual scores, rejects, slow ones, `unfit` ones. For each there is a limit that it may reach by
+chance, as far as the finite reference shows, and a margin beyond it that harms nobody. A change is
+alarmed when the share is proven to lie above, by a bound that holds at all times.
 
 Pictures of one lot or person err together, so one observation is the mean of a whole block of
 answers. A bound over all answers ever would notice a late change late; so it begins anew after some
@@ -33,10 +33,15 @@ from tenfold.metrics.bounds import spent_alpha, upper_bound
 from tenfold.metrics.sequences import ConfidenceSequence
 from tenfold.specs.yaml_file import Part
 
-KINDS = ("features", "drift", "scores", "rejects", "passes", "slow", "unfit")
+LOOKS = ("brightness", "contrast", "sharpness")
+"""Of the picture as the trunk sees it."""
+KINDS = ("features", "drift", *LOOKS, "scores", "rejects", "passes", "slow", "unfit")
 WORDS = {
     "features": "unlike what had judged the head",
     "drift": "in blocks that lean one way, farther than lots of what had judged the head do",
+    "brightness": "in blocks brighter or darker than usual",
+    "contrast": "in blocks with more or less contrast than usual",
+    "sharpness": "in blocks sharper, noisier or more blurred than usual",
     "scores": "with a score as one in twenty had at first",
     "rejects": "not of the most usual answer",
     "passes": "of the most usual answer",
@@ -48,10 +53,15 @@ USUAL = 0.95
 LIMIT_ALPHA = 0.01
 """With which the reference's own share may be missed."""
 LEANING = 0.5
-"""Share of the blocks that may lean far: at the middle they lie where unchanged ones do."""
+"""Share of the blocks that may lean far, or look unusual: lots follow each other, and some are odd
+for a while; a change makes most of them odd."""
 APART, LEARNT, FEWEST_LEARNT = 4, 16, 2
 """Blocks between those that teach which way and the one that is looked at, which may be of one lot
 with those just before it; most and fewest blocks that teach."""
+
+
+DIMMEST = 1e-3
+"""Added to brightness, contrast and sharpness before the logarithm, so that black is a number."""
 
 
 class Rule(Part):
@@ -60,11 +70,12 @@ class Rule(Part):
     alarm_probability: Annotated[float, Field(gt=0, le=0.5)] = 0.05
     """Of any false alarm, ever, while no share rises beyond its limit and margin."""
     margin: Annotated[float, Field(ge=0, le=1)] = 0.1
-    """How far a share may rise beyond what chance explains."""
+    """How far a share may rise beyond what chance explains; and by which share of itself
+    brightness, contrast or sharpness may always change."""
     block: Annotated[int, Field(ge=1)] = 25
     """Answers that are one observation; at least as many as follow each other alike."""
     baseline: Annotated[int, Field(ge=25)] = 500
-    """First answers, which say what scores and decisions are usual."""
+    """First answers, which say what scores, decisions and looks are usual."""
     restart: Annotated[int, Field(ge=2)] = 40
     """Blocks after which each bound begins anew."""
     slow_ms: Annotated[float, Field(gt=0)] = 200.0
@@ -80,6 +91,8 @@ class Reference:
     labels: tuple[str, ...]
     groups: tuple[str, ...]
     """What each sample stays together with."""
+    looks: Float32[np.ndarray, "n 3"]
+    """`LOOKS`, each 0 .. 1; NaN where nobody knows them."""
 
     @property
     def usual(self) -> tuple[float, int]:
@@ -105,6 +118,8 @@ class Answers:
     routes: tuple[str, ...]
     at: Float64[np.ndarray, " n"]
     """Seconds since 1970, UTC."""
+    looks: Float32[np.ndarray, "n 3"]
+    """`LOOKS`, each 0 .. 1; NaN where they were not recorded."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -151,6 +166,12 @@ class State:
     """Sum of the projections of answers that fill no block yet; in float64 it is exact."""
     means: tuple[str, ...] = ()
     """Of the projections of the last blocks: float16, in base64."""
+    looked: tuple[float, ...] = ()
+    """Of answers that fill no block yet: how many have looks, and the sums of their logs."""
+    first_looks: tuple[tuple[float, ...], ...] = ()
+    """Mean logs of looks of the first blocks, until they are the baseline."""
+    usual_looks: tuple[tuple[float, float], ...] = ()
+    """Lowest and highest usual mean log of each of `LOOKS`; (): not known yet."""
 
     def to_json(self) -> dict[str, Any]:
         shares = {
@@ -173,6 +194,9 @@ class State:
             "usual": None if self.usual is None else list(self.usual),
             "total": list(self.total),
             "means": list(self.means),
+            "looked": list(self.looked),
+            "first_looks": [list(one) for one in self.first_looks],
+            "usual_looks": [list(one) for one in self.usual_looks],
         }
 
     @classmethod
@@ -188,6 +212,9 @@ class State:
             "usual": None if plain["usual"] is None else tuple(plain["usual"]),
             "total": tuple(plain.get("total", ())),
             "means": tuple(plain.get("means", ())),
+            "looked": tuple(plain.get("looked", ())),
+            "first_looks": tuple(tuple(one) for one in plain.get("first_looks", ())),
+            "usual_looks": tuple(tuple(one) for one in plain.get("usual_looks", ())),
         }
         return cls(**plain | fields)
 
@@ -214,14 +241,17 @@ def fold(rule: Rule, reference: Reference, state: State, answers: Answers) -> St
     )
     waiting = [*state.block, *fresh]
     exact = answers.projections.astype(np.float16).astype(np.float64)
+    looks = _counted_logs(answers.looks)
     while len(waiting) >= rule.block:
         used = rule.block - (len(waiting) - len(exact))
         mean = (_sum(state.total, exact[:used]) / rule.block).astype(np.float16)
         state = _with_drift(rule, reference, state, mean)
+        state = _with_looks(rule, reference, state, _sum(state.looked, looks[:used]))
         state = _with_block(rule, state, waiting[: rule.block])
-        waiting, exact = waiting[rule.block :], exact[used:]
+        waiting, exact, looks = waiting[rule.block :], exact[used:], looks[used:]
     total = tuple(_sum(state.total, exact).tolist()) if waiting else ()
-    return replace(state, block=tuple(waiting), total=total)
+    looked = tuple(_sum(state.looked, looks).tolist()) if waiting else ()
+    return replace(state, block=tuple(waiting), total=total, looked=looked)
 
 
 def alarms(rule: Rule, state: State) -> tuple[Alarm, ...]:
@@ -265,10 +295,62 @@ def _leaning(reference: Reference, block: int) -> tuple[changes.Lots, float] | N
     return changes.Lots.of(reference.projections, lots), far
 
 
+def _with_looks(
+    rule: Rule, reference: Reference, state: State, looked: Float64[np.ndarray, "4"]
+) -> State:
+    """With how a block looks: how many of its answers say so, and the sums of their logs."""
+    state, count = replace(state, looked=()), looked[0]
+    if not count:
+        return state
+    logs: list[float] = (looked[1:] / count).tolist()
+    if state.usual_looks:
+        shares = dict(state.shares)
+        for kind, log, (low, high) in zip(LOOKS, logs, state.usual_looks, strict=True):
+            is_odd = not low <= log <= high
+            shares[kind] = _folded(rule, shares[kind], float(is_odd), state.seen + rule.block)
+        return replace(state, shares=shares)
+    first = (*state.first_looks, tuple(logs))
+    if len(first) < max(2, rule.baseline // rule.block):
+        return replace(state, first_looks=first)
+    fresh = {kind: _share(rule, LEANING) for kind in LOOKS}
+    usual = _usual_looks(rule, reference, np.array(first))
+    return replace(state, first_looks=(), usual_looks=usual, shares=state.shares | fresh)
+
+
+def _usual_looks(
+    rule: Rule, reference: Reference, first: Float64[np.ndarray, "n 3"]
+) -> tuple[tuple[float, float], ...]:
+    """About the middle of the reference's lots, as wide as those or the first blocks of production
+    say, whichever is wider: samples of a reference without lots are more alike than what follows
+    each other in production."""
+    spreads = [changes.Spread.of_blocks(first)]
+    known = _is_known(reference.looks)
+    groups = [reference.groups[place] for place in np.flatnonzero(known)]
+    lots = changes.as_lots(groups, least=rule.block)
+    if len(np.unique(lots)) > 1:
+        logs = np.log(reference.looks[known].astype(np.float64) + DIMMEST)
+        spreads.insert(0, changes.Spread.of(logs, lots, block=rule.block))
+    reach = np.max([spread.reach(USUAL) for spread in spreads], axis=0)
+    reach = np.maximum(reach, np.log1p(rule.margin))
+    centre = spreads[0].centre
+    return tuple(zip((centre - reach).tolist(), (centre + reach).tolist(), strict=True))
+
+
+def _counted_logs(looks: Float32[np.ndarray, "n 3"]) -> Float64[np.ndarray, "n 4"]:
+    """1 and the logs of each answer whose looks are known, else zeros; sums of them are exact."""
+    known = _is_known(looks)
+    logs = np.log(np.where(known[:, None], looks, 1) + np.float32(DIMMEST)).astype(np.float16)
+    return np.column_stack([np.ones(len(looks)), logs.astype(np.float64)]) * known[:, None]
+
+
+def _is_known(looks: Float32[np.ndarray, "n 3"]) -> Bool[np.ndarray, " n"]:
+    return np.isfinite(looks.sum(axis=1))
+
+
 def _sum(
-    total: tuple[float, ...], projections: Float64[np.ndarray, "n 128"]
-) -> Float64[np.ndarray, " 128"]:
-    return projections.sum(0) + np.array(total) if total else projections.sum(0)
+    total: tuple[float, ...], numbers: Float64[np.ndarray, "n k"]
+) -> Float64[np.ndarray, " k"]:
+    return numbers.sum(0) + np.array(total) if total else numbers.sum(0)
 
 
 def _as_text(mean: Float16[np.ndarray, " 128"]) -> str:

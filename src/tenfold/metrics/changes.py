@@ -1,5 +1,8 @@
 """Whether what comes leans one way, farther than lots do to which nothing happened.
 
+Brightness, contrast and sharpness are looked at each by itself: along one number it is known how
+far another lot may lie (`Spread`).
+
 A change of light or of the camera moves every picture the same way: too little to be seen in one,
 but it does not average out as the differences between lots do. The way is learned from earlier
 answers, so what is tested has no part in it. How far is counted in standard deviations of the means
@@ -18,6 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
+from scipy.special import stdtrit
 
 FEWEST_LOTS = 8
 """With fewer nobody can say how lots differ."""
@@ -60,6 +64,36 @@ class Lots:
         spread = float((self.means @ way).std(ddof=1)) * (1 + 1 / len(self.means)) ** 0.5
         along = (blocks.astype(np.float64) - self.centre) @ (self.whitening @ way)
         return along / max(spread, FLAT)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spread:
+    """How blocks of different lots differ, each of some numbers by itself."""
+
+    centre: Float[np.ndarray, " k"]
+    deviation: Float[np.ndarray, " k"]
+    lots: int
+
+    @classmethod
+    def of(
+        cls, numbers: Float[np.ndarray, "n k"], lots: Int[np.ndarray, " n"], *, block: int
+    ) -> "Spread":
+        """Of blocks as they lie in at least two lots: between lots, and within them."""
+        each = [_blocks(numbers[lots == lot], block) for lot in np.unique(lots)]
+        means = np.array([blocks.mean(0) for blocks in each])
+        within = np.mean([blocks.var(0) for blocks in each], axis=0)
+        return cls(means.mean(0), np.sqrt(means.var(0, ddof=1) + within), len(each))
+
+    @classmethod
+    def of_blocks(cls, means: Float[np.ndarray, "n k"]) -> "Spread":
+        """Of at least two blocks, as if each were of a lot of its own."""
+        return cls(means.mean(0), means.std(0, ddof=1), len(means))
+
+    def reach(self, share: float) -> Float[np.ndarray, " k"]:
+        """How far from the centre that share of the blocks of other lots lie at most: wider, the
+        fewer lots say so (the prediction interval of normal means, by Student's t)."""
+        far = float(stdtrit(self.lots - 1, (1 + share) / 2))
+        return far * (1 + 1 / self.lots) ** 0.5 * self.deviation
 
 
 def as_lots(groups: Sequence[str], *, least: int) -> Int[np.ndarray, " n"]:

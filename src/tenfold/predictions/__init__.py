@@ -50,6 +50,12 @@ class Answered:
     busy_ms: float
     """Of decoding, the trunk and the head; shared where several heads looked."""
     generation: int
+    brightness: float | None = None
+    """Of the picture as the head's first trunk saw it, see `trunks.graph.VITALS`: mean,"""
+    contrast: float | None = None
+    """standard deviation"""
+    sharpness: float | None = None
+    """and edges; None: not recorded."""
 
     @property
     def when(self) -> datetime:

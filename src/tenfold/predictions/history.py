@@ -34,6 +34,9 @@ SCHEMA = pa.schema(
         ("busy_ms", pa.float32()),
         ("generation", pa.int64()),
         ("projection", pa.binary()),
+        ("brightness", pa.float32()),
+        ("contrast", pa.float32()),
+        ("sharpness", pa.float32()),
     ]
 )
 

@@ -47,6 +47,8 @@ class Told:
     """In the order of the heads; an exception where a head cannot."""
     pooled: tuple[Float32[np.ndarray, " dim"], ...]
     """What each head's first trunk made of it; heads that read the same share the array."""
+    vitals: tuple[Float32[np.ndarray, "5"], ...]
+    """Of the picture as it saw it."""
     trunk_s: float
     head_s: float
 
@@ -151,6 +153,7 @@ class Panels:
         return Told(
             answers=tuple(answers[i] for i in range(len(one.heads))),
             pooled=tuple(pooled[lens] for lens in firsts),
+            vitals=tuple(place.seen[lens]["vitals"][0] for lens in firsts),
             trunk_s=place.trunk_s,
             head_s=time.perf_counter() - began,
         )

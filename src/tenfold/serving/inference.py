@@ -6,12 +6,12 @@ import logging
 import time
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float32, UInt8
 
 from tenfold.catalog import deployments
 from tenfold.catalog.deployments import Deployment
@@ -26,6 +26,7 @@ from tenfold.serving import metrics
 from tenfold.serving.batching import Batcher, Expired, Overloaded
 from tenfold.serving.protocol import Picture
 from tenfold.serving.routing import Chosen, Routes, answering, shadow_of
+from tenfold.trunks.graph import VITALS
 from tenfold.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -331,6 +332,7 @@ class Inference:
                 seen[id(pooled)] = self._projection.projected(pooled).tobytes()
             about = (case.sample, case.route)
             record = _answered(asked, chosen, about, (arrived, busy_s), answer)
+            record = _with_looks(record, told.vitals[place])
             frames.append((record, frame(record, seen[id(pooled)])))
         return frames
 
@@ -445,6 +447,16 @@ def _answered(
         latency_ms=round((time.time() - arrived) * 1e3, 3),
         busy_ms=round(busy_s * 1e3, 3),
         generation=asked.routes.generation,
+    )
+
+
+def _with_looks(record: Answered, vitals: Float32[np.ndarray, "5"]) -> Answered:
+    seen = dict(zip(VITALS, vitals.astype(float).tolist(), strict=True))
+    return replace(
+        record,
+        brightness=round(seen["mean"], 5),
+        contrast=round(seen["std"], 5),
+        sharpness=round(seen["sharpness"], 6),
     )
 
 
