@@ -15,6 +15,7 @@ SCRIPTS: dict[str, list[str]] = {
     "anomaly": ["anomaly.py", "--peer"],
     "miss": ["miss.py"],
     "loop": ["loop.py"],
+    "watch": ["watch.py"],
     "false_acceptance": ["false_acceptance.py"],
     "fleet_1000": ["fleet.py", "--models", "1000"],
     "fleet": ["fleet.py", "--models", "34000"],

@@ -125,6 +125,13 @@ SERVING: list[Row] = [
     ("memory of 100 whole networks against ours with 100 heads", "memory_ratio", "{:.1f}"),
     ("pictures a second of a panel of 20 heads against 20 networks", "panel_ratio", "{:.1f}"),
 ]
+WATCH_NULL: list[Row] = [
+    ("streams of 10,000 answers", "null_streams", "{:,}"),
+    ("with an alarm", "alarms", "{:,}"),
+    ("probability of an alarm", "alarm_probability", "{:.3f}"),
+    ("the same at most, at 95 % confidence", "alarm_probability_upper", "{:.3f}"),
+    ("average run length, answers", "average_run_length", "{:,}"),
+]
 FAULTS: list[Row] = [
     ("malformed requests", "malformed", "{:,}"),
     ("of them not answered by a 4xx with its reason", "not_refused", "{:,}"),
@@ -214,6 +221,22 @@ def misses(result: dict[str, Any]) -> list[str]:
     return _markdown(head, lines)
 
 
+def changes(result: dict[str, Any]) -> list[str]:
+    """Null streams, then one line for each change."""
+    lines = [_row(result, row) for row in WATCH_NULL]
+    found = [
+        (
+            name.replace("_", " "),
+            _written(change["found_share"], "{:.2f}"),
+            str(change["median_delay_images"] or "not found"),
+            ", ".join(f"{kind} {count}" for kind, count in change["found_by"].items()) or "–",
+        )
+        for name, change in result.get("changes", {}).items()
+    ]
+    head = ("change", "found", "median delay, pictures", "first alarm, streams")
+    return [*_markdown(("nothing changes", "measured"), lines), "", *_markdown(head, found)]
+
+
 def catalog(result: dict[str, Any]) -> list[str]:
     """One line for each call, both databases side by side."""
     both = [result.get(name, {}) for name in ("sqlite", "postgres")]
@@ -242,6 +265,7 @@ TABLES = {
     "elpv": rows(ELPV),
     "anomaly": rows(ANOMALY),
     "miss": misses,
+    "watch": changes,
     "sets": sets,
     "embed": rows(EMBED),
     "false_acceptance": rows(FALSE_ACCEPTANCE),

@@ -49,7 +49,7 @@ from tenfold.values import FeatureSpace
 from tenfold.workspace import Workspace
 
 PERIOD, QUIET, AFTER, PIECE = 10_000, 1_000, 3_000, 500
-CHANGED_STREAMS = 10
+CHANGED_STREAMS = 6
 """For each change and set."""
 CHANGED_PICTURES = 400
 """Pictures of a set that each change is made on; whole lots."""

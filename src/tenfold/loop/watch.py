@@ -11,9 +11,11 @@ answers. A bound over all answers ever would notice a late change late; so it be
 blocks, each time with less of the alarm probability, which sums to the whole.
 
 Sources: the bound is `metrics.sequences`; limits of the reference are Clopper & Pearson 1934;
-spending over restarts with weights 6 / (pi k)^2 as `metrics.bounds.spent_alpha`. The idea to bet
-against "nothing changed" and to begin anew: Shin, Ramdas & Rinaldo 2022, "E-detectors: a
-nonparametric framework for sequential change detection" (arXiv:2203.03532), section 3.
+spending over restarts with weights 6 / (pi k)^2 as `metrics.bounds.spent_alpha`. To bet against
+"nothing changed" from new starts on is the idea of Shin, Ramdas & Rinaldo 2022, "E-detectors: a
+nonparametric framework for sequential change detection" (arXiv:2203.03532). They begin at every
+observation and bound the average run length; this begins after `restart` blocks and spends, which
+bounds the probability of any false alarm ever, and finds late changes a little later.
 """
 
 import base64
