@@ -32,7 +32,7 @@ from malformed import requests
 from serving_at import Serving, serving
 from tenfold.catalog import datasets
 from tenfold.catalog.tables import entries
-from tenfold.predictions.collector import read
+from tenfold.predictions.history import read
 from tenfold.web.server import private_mb
 
 NAME = "station-7/cell"

@@ -11,7 +11,7 @@ from tenfold.catalog import deployments, models
 from tenfold.factory import evidence
 from tenfold.loop import shown
 from tenfold.loop.watch import LOOKS
-from tenfold.predictions.collector import read
+from tenfold.predictions.history import read
 
 pytestmark = pytest.mark.xdist_group("line")
 

@@ -16,7 +16,7 @@ from tritonclient.utils import InferenceServerException
 import tenfold
 from serving_at import serving
 from tenfold.formats.pixels import decode
-from tenfold.predictions.collector import read
+from tenfold.predictions.history import read
 
 pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("line")]  # one worker makes the line
 

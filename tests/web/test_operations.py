@@ -26,7 +26,7 @@ from tenfold.catalog import keys, models
 from tenfold.catalog.tables import entries
 from tenfold.errors import Conflict, Unsupported
 from tenfold.predictions import pictures
-from tenfold.predictions.collector import read
+from tenfold.predictions.history import read
 from tenfold.web.app import NICENESS
 
 pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("line")]  # one worker makes the line
