@@ -11,6 +11,18 @@ from tenfold.predictions.collector import collect
 from tenfold.web.app import Limits, created
 from tenfold.workspace import Workspace
 
+CAP = "station-7/cap"
+TASK = """\
+task: cap
+kind: classify
+dataset: cells
+trunk: tiny
+rung: linear
+question: {positive: [cracked]}
+bar: {escape: 0.9, overkill: 0.9}
+"""
+"""A task that hardly any head fails."""
+
 
 def parts(*, good: int, bad: int, after: int = 60) -> list[tuple[Path, str]]:
     """(file, truth) of cells that no test's dataset has, good and bad in turn."""

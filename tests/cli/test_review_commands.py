@@ -7,23 +7,13 @@ from typer.testing import CliRunner
 
 import tenfold
 from cells import solar_cells
+from production import CAP, TASK
 from tenfold.catalog import picks
 from tenfold.catalog.picks import Pick
 from tenfold.cli import app
 from tenfold.loop.labelling import Opinion, label
 
 pytestmark = pytest.mark.xdist_group("line")
-
-CAP = "station-7/cap"
-TASK = """\
-task: cap
-kind: classify
-dataset: cells
-trunk: tiny
-rung: linear
-question: {positive: [cracked]}
-bar: {escape: 0.9}
-"""
 
 
 def listed(home, who):

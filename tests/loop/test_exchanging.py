@@ -7,21 +7,11 @@ import pytest
 
 import tenfold
 from cells import solar_cells
+from production import CAP, TASK
 from tenfold.catalog import labels, picks
 from tenfold.catalog.picks import Pick
 from tenfold.errors import Conflict, DataError, NotFound
 from tenfold.loop.exchanging import export, import_labels
-
-CAP = "station-7/cap"
-TASK = """\
-task: cap
-kind: classify
-dataset: cells
-trunk: tiny
-rung: linear
-question: {positive: [cracked]}
-bar: {escape: 0.9}
-"""
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 import tenfold
-from production import answer, parts
+from production import CAP, TASK, answer, parts
 from tenfold.blobs import Blobs
 from tenfold.catalog import answers, datasets, deployments, loops, models, picks
 from tenfold.catalog.answers import Progress
@@ -22,22 +22,12 @@ from tenfold.predictions import HEAD_BYTES, SEGMENT, history, merging
 
 pytestmark = pytest.mark.xdist_group("line")
 
-CAP = "station-7/cap"
 RULES = """\
 approve: {approve}
 canary_share: 0.5
 review: {{audit_ok: 0.3, audit_reject: 0.3, per_day: 1000}}
 retrain: {{labels: 10, rest_minutes: 0}}
 rollout: {{margin: 0.9, alpha: 0.4, fewest_canary_answers: 3, latency_budget_ms: 60000}}
-"""
-TASK = """\
-task: cap
-kind: classify
-dataset: cells
-trunk: tiny
-rung: linear
-question: {positive: [cracked]}
-bar: {escape: 0.9, overkill: 0.9}
 """
 
 
@@ -208,13 +198,14 @@ def test_a_share_that_is_changed_is_counted_apart(workspace, truth):
 
 
 def test_another_watch_counts_anew_and_what_was_drawn_before_is_told(workspace, truth):
-    watch(workspace)
+    rules = parse(RULES.format(approve="rule").replace("0.3", "0.9"), where="test")
+    flows.watch(workspace, CAP, rules)
     answer(workspace, CAP, some(0, 40), run="run-1")
     flows.reconcile(workspace, inline(workspace))
     before = len(audits_of(workspace))
     label_all(workspace, truth)
     flows.unwatch(workspace, CAP)
-    watch(workspace)
+    flows.watch(workspace, CAP, rules)
     answer(workspace, CAP, some(0, 40), run="run-2")  # all were there: no pick of them is new
     flows.reconcile(workspace, inline(workspace))
     (seen,) = describing.watched(workspace, CAP)

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 import tenfold
-from production import answer, parts
+from production import CAP, TASK, answer, parts
 from serving_at import COMMAND
 from tenfold.catalog import datasets, deployments, loops, models, picks
 from tenfold.loop import flows
@@ -24,22 +24,12 @@ from tenfold.loop.state import LoopState
 
 pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("line")]
 
-CAP = "station-7/cap"
 RULES = """\
 approve: rule
 canary_share: 0.5
 review: {audit_ok: 0.3, audit_reject: 0.3, per_day: 1000}
 retrain: {labels: 10, rest_minutes: 1000}
 rollout: {margin: 0.9, alpha: 0.4, fewest_canary_answers: 3, latency_budget_ms: 60000}
-"""
-TASK = """\
-task: cap
-kind: classify
-dataset: cells
-trunk: tiny
-rung: linear
-question: {positive: [cracked]}
-bar: {escape: 0.9, overkill: 0.9}
 """
 PATIENCE_S = 90.0
 

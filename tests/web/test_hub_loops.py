@@ -8,23 +8,13 @@ import pytest
 
 import tenfold
 from cells import solar_cells
+from production import CAP, TASK
 from tenfold.catalog import labels, picks
 from tenfold.catalog.picks import Pick
 from tenfold.errors import NotAllowed
 from tenfold.web.hub_app import created
 
 pytestmark = pytest.mark.xdist_group("line")
-
-CAP = "station-7/cap"
-TASK = """\
-task: cap
-kind: classify
-dataset: cells
-trunk: tiny
-rung: linear
-question: {positive: [cracked]}
-bar: {escape: 0.9}
-"""
 
 
 class Person:
