@@ -20,6 +20,7 @@ reference know five kinds of steel defects, then every second picture shows the 
 
 import argparse
 import csv
+import os
 import sys
 import time
 from collections import Counter
@@ -27,6 +28,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -49,9 +51,9 @@ from tenfold.values import FeatureSpace
 from tenfold.workspace import Workspace
 
 PERIOD, QUIET, AFTER, PIECE = 10_000, 1_000, 3_000, 500
-CHANGED_STREAMS = 6
+CHANGED_STREAMS = 10
 """For each change and set."""
-CHANGED_PICTURES = 400
+CHANGED_PICTURES = 300
 """Pictures of a set that each change is made on; whole lots."""
 CELLS_TOGETHER = 60
 RULE = watch.Rule()
@@ -179,7 +181,8 @@ def main() -> None:
     with TemporaryDirectory(prefix="tenfold-watch-") as folder, empty_workspace() as workspace:
         shown = everything(workspace, asked.keep or Path(folder))
     print(f"features: {time.perf_counter() - began:.0f} s", file=sys.stderr)
-    with ProcessPoolExecutor(2) as pool:
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # of each worker: both cores have one
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         nulls = {name: null_streams(pool, shown[name, ""], asked.streams) for name in SETS}
         changes = changed_streams(pool, shown)
     publish(
