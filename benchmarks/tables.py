@@ -130,7 +130,11 @@ WATCH_NULL: list[Row] = [
     ("with an alarm", "alarms", "{:,}"),
     ("probability of an alarm", "alarm_probability", "{:.3f}"),
     ("the same at most, at 95 % confidence", "alarm_probability_upper", "{:.3f}"),
-    ("average run length, answers", "average_run_length", "{:,}"),
+    (
+        "average run length, answers (at least, at 95 % confidence, where nothing was alarmed)",
+        "average_run_length",
+        "{:,}",
+    ),
 ]
 FAULTS: list[Row] = [
     ("malformed requests", "malformed", "{:,}"),
