@@ -4,24 +4,11 @@ import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import select
 
-from tenfold.catalog import Catalog, answers
+from tenfold.catalog import answers
 from tenfold.catalog.tables import entries
 from tenfold.predictions import HEAD_BYTES, SEGMENT, Answered, Lost, collector, frame
 from tenfold.predictions.collector import Collected, collect
 from tenfold.predictions.history import read
-
-
-@pytest.fixture
-def scope(tmp_path):
-    catalog = Catalog.open(tmp_path / "catalog.sqlite")
-    yield catalog.scope("local", "ann")
-    catalog.close()
-
-
-@pytest.fixture
-def folder(tmp_path):
-    (tmp_path / "answers").mkdir()
-    return tmp_path / "answers"
 
 
 def answered(number, model="a"):

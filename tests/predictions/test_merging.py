@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
-import pytest
 from sqlalchemy import select
 
 from tenfold.catalog import Catalog, answers, loops
@@ -26,19 +25,6 @@ from tenfold.predictions.merging import Piece, Tidied, plan, tidy
 TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 DAY_S = 86400.0
 PROJECTION = np.arange(128, dtype=np.float16).tobytes()
-
-
-@pytest.fixture
-def scope(tmp_path):
-    catalog = Catalog.open(tmp_path / "catalog.sqlite")
-    yield catalog.scope("local", "ann")
-    catalog.close()
-
-
-@pytest.fixture
-def folder(tmp_path):
-    (tmp_path / "answers").mkdir()
-    return tmp_path / "answers"
 
 
 def answered(scope, folder, *numbers, days_ago=1, run="run", deployment="cap"):

@@ -60,8 +60,6 @@ for a while; a change makes most of them odd."""
 APART, LEARNT, FEWEST_LEARNT = 4, 16, 2
 """Blocks between those that teach which way and the one that is looked at, which may be of one lot
 with those just before it; most and fewest blocks that teach."""
-
-
 DIMMEST = 1e-3
 """Added to brightness, contrast and sharpness before the logarithm, so that black is a number."""
 
