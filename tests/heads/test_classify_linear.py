@@ -3,6 +3,7 @@ import pytest
 
 from tenfold.errors import DataError, SpecError
 from tenfold.heads.classify_linear import LinearProbe
+from tenfold.heads.samples import MOST_COUNTED, choice_weights
 from tenfold.metrics.classification import auroc, calibration_error
 
 DIM = 300
@@ -74,3 +75,42 @@ def test_doubtful_labels_move_the_head_less_than_sure_ones():
         for t in (wrong, doubted)
     )
     assert doubting > believed + 0.02
+
+
+def test_what_was_picked_counts_as_its_class_does_among_the_rest():
+    given, picked = np.repeat([0, 1], [80, 20]), np.repeat([0, 1], [45, 5])
+    targets = np.eye(2, dtype=np.float32)[np.concatenate([given, picked])]
+    is_picked = np.arange(150) >= 100
+    counts = choice_weights(targets, is_picked)
+    assert counts[:100].tolist() == [1.0] * 100
+    assert counts[100:].sum() == pytest.approx(50)
+    assert counts[145:].sum() == pytest.approx(0.2 * 50)
+    assert choice_weights(targets, np.zeros(150, bool)) is None
+    assert choice_weights(targets, np.ones(150, bool)) is None
+
+
+def test_one_picked_sample_of_a_class_does_not_become_all_that_is_learnt():
+    given, picked = np.repeat([0, 1], [50, 50]), np.repeat([0, 1], [199, 1])
+    targets = np.eye(2, dtype=np.float32)[np.concatenate([given, picked])]
+    counts = choice_weights(targets, np.arange(300) >= 100)
+    assert counts[-1] / counts[-2] == pytest.approx(MOST_COUNTED / (0.5 / (199 / 200)))
+    only_good = choice_weights(targets[:-1], np.arange(299) >= 100)
+    assert only_good.tolist() == [1.0] * 299
+
+
+def test_a_line_where_bad_is_rare_does_not_teach_that_production_is_good():
+    """The picked ones come with another light, which says nothing of good or bad."""
+    rng = np.random.default_rng(5)
+    features, targets, _ = draw(300, rng, positives=0.4)
+    later, their_targets, _ = draw(300, rng, positives=0.05)
+    later[:, 0, 100:140] += 1.5
+    roots = np.concatenate([features, later])[:, 0]
+    aims, is_picked = np.concatenate([targets, their_targets]), np.arange(600) >= 300
+    unseen, _, labels = draw(2000, rng, positives=0.4)
+    unseen[:, 0, 100:140] += 1.5
+
+    def found(counts):
+        scorer = LinearProbe().fit_roots(roots, aims, rng=rng, counts=counts)
+        return (scorer.score_roots(unseen[:, 0])[labels == 1, 1] > 0.5).mean()
+
+    assert found(choice_weights(aims, is_picked)) > found(None) + 0.1

@@ -13,7 +13,7 @@ from tenfold.blobs import Blobs
 from tenfold.catalog import answers, datasets, deployments, loops, models, picks
 from tenfold.catalog.answers import Progress
 from tenfold.errors import Conflict, NotFound, Unavailable
-from tenfold.loop import describing, draws, flows
+from tenfold.loop import describing, draws, flows, shown
 from tenfold.loop.labelling import Opinion, label
 from tenfold.loop.making import retrain
 from tenfold.loop.spec import parse
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.xdist_group("line")
 RULES = """\
 approve: {approve}
 canary_share: 0.5
-review: {{audit_ok: 0.3, audit_reject: 0.3, per_day: 1000}}
+review: {{audit_ok: 0.3, audit_reject: 0.3, audit_unfit: 0.3, per_day: 1000}}
 retrain: {{labels: 10, rest_minutes: 0}}
 rollout: {{margin: 0.9, alpha: 0.4, fewest_canary_answers: 3, latency_budget_ms: 60000}}
 """
@@ -102,6 +102,10 @@ def test_the_loop_closes_with_no_person_in_it(workspace, truth):
     told = kinds(workspace)
     ordered = ["watched", "makes", "made", "shadow", "canary", "promote", "promoted"]
     assert [kind for kind in told if kind in ordered][: len(ordered)] == ordered
+    answer(workspace, CAP, some(200, 20), run="run-last")
+    flows.reconcile(workspace, inline(workspace))
+    seen = shown.reference(workspace.blobs, state_of(workspace).reference)
+    assert any(group.startswith("trial ") for group in seen.groups), "what it saw is usual to it"
 
 
 def test_audits_judge_and_lessons_fit(workspace, truth):
@@ -117,6 +121,21 @@ def test_audits_judge_and_lessons_fit(workspace, truth):
     judged = {row.sample for row in rows if row.split == "judge"}
     assert drawn <= judged
     assert not judged & {sample for sample, origin in origins.items() if origin == "review"}
+
+
+def test_audits_that_were_drawn_for_being_rejects_teach_and_do_not_judge(workspace, truth):
+    rules = RULES.format(approve="rule").replace("audit_reject: 0.3", "audit_reject: 1.0")
+    flows.watch(workspace, CAP, parse(rules, where="test"))
+    candidate = to_candidate(workspace, truth)
+    settled = [one for one in picks.settled(workspace.scope, CAP) if one.reason == "audit"]
+    even = {one.sample for one in settled if one.detail["even"]}
+    rejects = {one.sample for one in settled if one.stratum == "reject"}
+    assert even - rejects, "what passed is drawn at the smallest share"
+    assert rejects - even, "of rejects all are, and most of them for being one"
+    made = models.get(workspace.scope, candidate.model)
+    origins = {i.sha256: i.origin for i in datasets.items_of(workspace.scope, made.dataset)}
+    assert {origins[sample] for sample in even} == {"audit"}
+    assert {origins[sample] for sample in rejects - even} == {"review"}
 
 
 def test_a_person_is_waited_for_where_the_rules_say_so(workspace, truth):
@@ -137,6 +156,7 @@ def test_a_person_is_waited_for_where_the_rules_say_so(workspace, truth):
     flows.reconcile(workspace, inline(workspace))
     now = deployments.get(workspace.scope, CAP)
     assert (now.canary, now.shadow) == ("", "")
+    assert state_of(workspace).in_vain == 1
     with pytest.raises(Conflict, match="waits for anybody"):
         flows.approve(workspace, CAP)
 
@@ -181,6 +201,19 @@ def test_every_answer_is_counted_with_its_lot_and_every_audit_knows_the_count(wo
     for number, one in enumerate(audits, 1):
         upto = draws.read(one.detail["draws"])
         assert sum(some.drawn for some in upto) == number
+
+
+def test_an_alarm_begins_its_own_count_of_labels_and_tries(workspace):
+    watch(workspace)
+    tired = replace(state_of(workspace), in_vain=3)
+    first = tired.alarming(["drift"], settled=40)
+    assert (first.alarmed, first.settled_at_alarm, first.in_vain) == (("drift",), 40, 0)
+    second = replace(first, in_vain=1).alarming(["features"], settled=70)
+    assert second.alarmed == ("drift", "features")
+    assert (second.settled_at_alarm, second.in_vain) == (40, 1)
+    after = second.watching("b" * 64, reference="", watch=None)
+    assert (after.alarmed, after.settled_at_alarm, after.in_vain) == ((), 0, 0)
+    assert LoopState.from_json(second.to_json()) == second
 
 
 def test_a_share_that_is_changed_is_counted_apart(workspace, truth):

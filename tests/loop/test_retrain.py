@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tenfold.loop.retrain import (
+    MOST_DOUBLINGS,
     AskPerson,
     Candidate,
     GiveUp,
@@ -42,7 +43,7 @@ def test_a_calm_loop_waits_and_says_why():
     [
         ({"new_misses": 1}, {}, "miss"),
         ({"new_labels": 100}, {}, "labels"),
-        ({"new_labels": 20, "alarms": 1}, {}, "alarm"),
+        ({"labels_since_alarm": 20, "alarms": 1}, {}, "alarm"),
         ({"new_labels": 1, "began": NOW - timedelta(days=30)}, {"every_days": 30}, "calendar"),
         ({"new_labels": 1, "last_try": NOW + timedelta(days=9)}, {"every_days": 30}, "calendar"),
     ],
@@ -59,7 +60,8 @@ def test_each_rule_asks_for_a_new_model(seen, rule, trigger):
         ({"new_misses": 9}, {"misses": None}),
         ({"new_labels": 999}, {"labels": None}),
         ({"new_labels": 99, "alarms": 1}, {"alarm": False}),
-        ({"new_labels": 19, "alarms": 1}, {}),
+        ({"new_labels": 19, "labels_since_alarm": 19, "alarms": 1}, {}),
+        ({"new_labels": 200, "alarms": 1}, {}),
         ({"new_labels": 0, "began": NOW - timedelta(days=99)}, {"every_days": 30}),
     ],
 )
@@ -72,6 +74,20 @@ def test_after_a_try_it_rests_and_a_clock_set_back_does_not_stop_it():
     assert isinstance(then(replace(due, last_try=NOW - timedelta(minutes=9))), Wait)
     assert isinstance(then(replace(due, last_try=NOW - timedelta(minutes=10))), Make)
     assert isinstance(then(replace(due, last_try=NOW + timedelta(days=400))), Make)
+
+
+@pytest.mark.parametrize(
+    ("in_vain", "wanted"), [(0, 1), (1, 2), (2, 4), (MOST_DOUBLINGS, 16), (30, 16)]
+)
+def test_after_each_try_in_vain_twice_as_many_labels_are_waited_for(in_vain, wanted):
+    """Each try costs a look: tries without end would leave a bar that nothing can pass."""
+    tired = replace(CALM, in_vain=in_vain)
+    assert isinstance(then(replace(tired, new_labels=100 * wanted - 1)), Wait)
+    assert isinstance(then(replace(tired, new_labels=100 * wanted)), Make)
+    alarmed = replace(tired, alarms=1, new_labels=9999)
+    assert isinstance(then(replace(alarmed, labels_since_alarm=20 * wanted - 1)), Wait)
+    assert isinstance(then(replace(alarmed, labels_since_alarm=20 * wanted)), Make)
+    assert isinstance(then(replace(tired, new_misses=1)), Make)
 
 
 def test_one_is_made_at_a_time():

@@ -21,28 +21,34 @@ def test_an_answer_belongs_to_the_stratum_of_what_it_said():
 
 def test_audits_are_drawn_as_often_as_said_and_the_same_everywhere():
     names = [f"answer-{i}" for i in range(20_000)]
-    drawn = [review.is_audited(name, 0.05, salt="s") for name in names]
+    drawn = [review.lot_of(name, salt="s") < 0.05 for name in names]
     assert 900 < sum(drawn) < 1_100
-    assert drawn == [review.is_audited(name, 0.05, salt="s") for name in names]
-    others = [review.is_audited(name, 0.05, salt="t") for name in names]
+    assert drawn == [review.lot_of(name, salt="s") < 0.05 for name in names]
+    others = [review.lot_of(name, salt="t") < 0.05 for name in names]
     assert sum(a and b for a, b in zip(drawn, others, strict=True)) < 100, (
         "another salt, other lots"
     )
-    assert not review.is_audited("x", 0.0, salt="s")
-    assert review.is_audited("x", 1.0, salt="s")
+    assert review.lot_of("x", salt="s") >= 0.0
+    assert review.lot_of("x", salt="s") < 1.0
+
+
+def test_what_judges_is_drawn_at_the_smallest_share_that_the_question_has():
+    rule = Rule(audit_ok=0.02, audit_reject=0.3, audit_unfit=0.1, audit_said=0.05)
+    assert review.even_share(rule, good="good") == 0.02
+    assert review.even_share(rule, good=None) == 0.05
 
 
 def test_a_larger_share_keeps_those_that_were_drawn():
     names = [f"answer-{i}" for i in range(1000)]
-    few = {n for n in names if review.is_audited(n, 0.05, salt="s")}
-    assert few <= {n for n in names if review.is_audited(n, 0.2, salt="s")}
+    few = {n for n in names if review.lot_of(n, salt="s") < 0.05}
+    assert few <= {n for n in names if review.lot_of(n, salt="s") < 0.2}
 
 
 def test_the_lot_knows_nothing_of_the_answer():
     """The share of errors among the drawn is that among all: what was said gives no chance away."""
     rng = np.random.default_rng(3)
     is_wrong = rng.random(40_000) < 0.1
-    lots = [review.is_audited(f"answer-{i}", 0.1, salt="s") for i in range(40_000)]
+    lots = [review.lot_of(f"answer-{i}", salt="s") < 0.1 for i in range(40_000)]
     drawn = np.array(lots)
     assert abs(is_wrong[drawn].mean() - is_wrong.mean()) < 3 * (0.09 / drawn.sum()) ** 0.5
     assert abs(np.corrcoef(drawn[:-1], drawn[1:])[0, 1]) < 0.02, "nor of the one before"

@@ -10,7 +10,9 @@ from production import answer
 from tenfold.catalog import deployments, models
 from tenfold.factory import evidence
 from tenfold.loop import shown
-from tenfold.loop.watch import LOOKS
+from tenfold.loop.looks import LOOKS
+from tenfold.loop.review import novelty_of
+from tenfold.loop.watch import Answers
 from tenfold.predictions.history import read
 
 pytestmark = pytest.mark.xdist_group("line")
@@ -54,3 +56,38 @@ def test_serving_records_what_the_reference_holds(workshop, tmp_path, kind, is_e
         assert [row[kind] for kind in LOOKS] == pytest.approx(
             reference.looks[place].tolist(), abs=2e-5
         )
+
+
+def test_what_a_model_showed_on_trial_is_usual_to_it(workshop, tmp_path):
+    home = shutil.copytree(workshop, tmp_path / "home")
+    (home / "cap.yaml").write_text(TASK.format(kind="classify"))
+    with tenfold.opened(home, actor="ann") as workspace:
+        tenfold.make_all(workspace, [str(home / "cap.yaml")])
+        tenfold.deploy(workspace, CAP, "cap", unproven=True)
+        live = deployments.get(workspace.scope, CAP).live
+        alone = shown.reference(workspace.blobs, shown.keep(workspace, live))
+        rng = np.random.default_rng(0)
+        other_light = Answers(
+            projections=rng.normal(9, 1, (60, 128)).astype(np.float32),
+            scores=np.full(60, 0.5, np.float32),
+            labels=("good",) * 60,
+            latency_ms=np.ones(60, np.float32),
+            routes=("part",) * 60,
+            at=np.arange(60.0),
+            looks=np.full((60, 3), 0.5, np.float32),
+        )
+        kept = shown.keep(workspace, live, on_trial=other_light, lot=25)
+        both = shown.reference(workspace.blobs, kept)
+    n = len(alone.labels)
+    assert both.labels == (*alone.labels, *other_light.labels)
+    assert both.groups[n:] == ("trial 0",) * 25 + ("trial 1",) * 25 + ("trial 2",) * 10
+    assert len(both.looks) == len(both.scores) == n + 60
+    later = rng.normal(9, 1, (60, 128)).astype(np.float32)
+    assert novel(alone, later) == 1.0
+    assert novel(both, later) < 0.2
+
+
+def novel(reference, projections):
+    """Share of answers that are unlike the reference."""
+    away, _ = reference.usual
+    return float((novelty_of(projections, reference.projections) > away).mean())

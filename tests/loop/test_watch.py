@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tenfold.loop import watch
+from tenfold.loop.looks import LOOKS
 from tenfold.loop.watch import Answers, Reference, Rule, State
 
 RULE = Rule(block=10, baseline=200)
@@ -187,7 +188,7 @@ def test_lots_with_a_light_of_their_own_are_no_change(has_lots):
         seen = in_own_light(rng, 12)
         names = tuple(str(i // 30 if has_lots else i) for i in range(360))
         judged = Reference(seen.projections, seen.scores, seen.labels, names, seen.looks)
-        alarmed += bool(set(watch.LOOKS) & kinds(watched(judged, in_own_light(rng, 100))))
+        alarmed += bool(set(LOOKS) & kinds(watched(judged, in_own_light(rng, 100))))
     assert alarmed <= 1
 
 
@@ -195,7 +196,7 @@ def test_a_tenth_less_light_harms_nobody(reference):
     rng = np.random.default_rng(11)
     steady = replace(reference, looks=np.tile(reference.looks.mean(0), (300, 1)))
     one = replace(answers(rng, 3000), looks=np.tile(0.92 * reference.looks.mean(0), (3000, 1)))
-    assert not set(watch.LOOKS) & kinds(watched(steady, one))
+    assert not set(LOOKS) & kinds(watched(steady, one))
 
 
 @pytest.mark.parametrize("unknown", ["reference", "answers", "half of the answers"])

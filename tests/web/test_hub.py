@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("line")]
 RULES = """\
 approve: rule
 canary_share: 0.5
-review: {audit_ok: 0.3, audit_reject: 0.3, per_day: 1000}
+review: {audit_ok: 0.3, audit_reject: 0.3, audit_unfit: 0.3, per_day: 1000}
 retrain: {labels: 10, rest_minutes: 1000}
 rollout: {margin: 0.9, alpha: 0.4, fewest_canary_answers: 3, latency_budget_ms: 60000}
 """

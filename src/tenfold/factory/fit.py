@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Bool, Float32
 
 from tenfold.errors import DataError
 from tenfold.factory.calibrate import threshold
@@ -18,7 +18,7 @@ from tenfold.factory.splits import CALIBRATE
 from tenfold.factory.teach import misses_of, taught
 from tenfold.heads import fitted, recipe
 from tenfold.heads.fitness import FitnessGate
-from tenfold.heads.validate import assign_folds, cross_validate
+from tenfold.heads.validate import Scorer, assign_folds, cross_validate
 from tenfold.metrics.classification import auroc
 
 FOLDS = 4
@@ -66,7 +66,8 @@ def fit(bench: Workbench, job: Job) -> Fitted:
         usual = scores[targets[:, 1] <= 0.5, 0]
         head = taught(bench.reader, bench.roster, job, head, (usual, thresholds[0]))
         scores = _scores(bench, job, head, rows)
-    estimate, expected = _estimate(bench.roster, rows, scores, thresholds)
+    kept = _like_judge(bench.roster, rows)
+    estimate, expected = _estimate(bench.roster, rows[kept], scores[kept], thresholds)
     return Fitted(head, gate, thresholds, scores[calibrate], estimate, expected)
 
 
@@ -77,12 +78,13 @@ def _fit_classify(bench: Workbench, job: Job) -> tuple[Any, None, np.ndarray, np
     made = recipe(job.rung.recipe, **job.rung.params)
     roots = bench.reader.roots(bench.digest, job.manifest)
     mine, learnt = roots[rows[:n]], bench.roster.learnt[rows[:n]]
+    counts = bench.roster.counts(rows[:n])
     inside = None
     if job.must_judge:
-        head = made.fit_roots(mine, learnt, rng=_rng(job))
+        head = made.fit_roots(mine, learnt, rng=_rng(job), counts=counts)
     else:
         with ThreadPoolExecutor(bench.threads, thread_name_prefix="fit") as pool:
-            fitting = pool.submit(made.fit_roots, mine, learnt, rng=_rng(job))
+            fitting = pool.submit(made.fit_roots, mine, learnt, rng=_rng(job), counts=counts)
             inside = _inside(bench, job, mine, rows[:n], pool=pool)
             head = fitting.result()
     outside = reloaded(job, head).score_roots(roots[rows[n:]])
@@ -101,11 +103,17 @@ def _inside(
 ) -> Float32[np.ndarray, "n classes"] | None:
     """Out-of-fold scores of the fit split, in as many folds as its groups can fill."""
     groups, learnt = bench.roster.group_numbers[rows], bench.roster.learnt[rows]
+    counts = bench.roster.counts(rows)
     made = recipe(job.rung.recipe, **job.rung.params)
+
+    def on(some: Bool[np.ndarray, " n"], rng: np.random.Generator) -> Scorer:
+        counted = None if counts is None else counts[some]
+        return made.fit_roots(roots[some], learnt[some], rng=rng, counts=counted)
+
     for folds in range(min(FOLDS, len(np.unique(groups))), 1, -1):
         fold = assign_folds(learnt, groups=groups, folds=folds, rng=_rng(job))
         try:
-            return cross_validate(made, roots, learnt, fold, rng=_rng(job), each=pool.map)
+            return cross_validate(on, roots, fold, rng=_rng(job), each=pool.map)
         except DataError:  # some fold held all there is of a class
             continue
     return None
@@ -121,6 +129,11 @@ def _fit_anomaly(bench: Workbench, job: Job) -> tuple[Any, FitnessGate, np.ndarr
     head = made.fit(maps(manifest, made.strides, goods, all_views=True), rng=_rng(job))
     gate = FitnessGate.fit(lambda: bench.reader.vital(manifest, goods))
     return head, gate, _scores(bench, job, head, rows), rows
+
+
+def _like_judge(roster: Roster, rows: np.ndarray) -> Bool[np.ndarray, " rows"]:
+    """Those that were not picked in production for being hard."""
+    return np.ones(len(rows), bool) if roster.picked is None else ~roster.picked[rows]
 
 
 def _scores(

@@ -12,12 +12,13 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Bool, Float32
 
 from tenfold.catalog.datasets import Item
 from tenfold.factory.cohort import Cohort, in_words
 from tenfold.factory.judge import Units
 from tenfold.factory.splits import ROLES, Codes
+from tenfold.heads.samples import choice_weights
 from tenfold.values import Split
 
 COMPRESSION = 9
@@ -34,6 +35,8 @@ class Roster:
     """What each sample stays together with."""
     targets: Float32[np.ndarray, "n classes"]
     soft_targets: Float32[np.ndarray, "n classes"] | None = None
+    picked: Bool[np.ndarray, " n"] | None = None
+    """Those that were picked in production because they teach; None: none."""
     masks: tuple[str | None, ...] = ()
     """Blobs of pictures that are white where the defect is."""
 
@@ -41,6 +44,12 @@ class Roster:
     def learnt(self) -> Float32[np.ndarray, "n classes"]:
         """What a head is fitted to; it is judged on `targets`."""
         return self.targets if self.soft_targets is None else self.soft_targets
+
+    def counts(self, rows: Sequence[int] | np.ndarray) -> Float32[np.ndarray, " n"] | None:
+        """What each of the samples counts for in a fit; None: all alike."""
+        if self.picked is None or not _is_exclusive(self.learnt):
+            return None
+        return choice_weights(self.learnt[rows], self.picked[rows])
 
     @cached_property
     def truth(self) -> tuple[str, ...]:
@@ -114,8 +123,13 @@ def load(data: bytes, items_of: Callable[[str], Sequence[Item]]) -> Roster:
         groups=tuple(groups),
         targets=_from_text(plain["targets"], shape[0] * shape[1]).reshape(shape).astype(np.float32),
         soft_targets=None if soft is None else np.array(soft, np.float32),
+        picked=np.array([item.origin == "review" for item in items]),
         masks=tuple(item.mask for item in items),
     )
+
+
+def _is_exclusive(targets: Float32[np.ndarray, "n classes"]) -> bool:
+    return bool(np.allclose(targets.sum(axis=1), 1, atol=1e-3))
 
 
 def _as_text(bits: np.ndarray) -> str:

@@ -154,8 +154,9 @@ class _Drawing:
         return codes
 
     def divide_fit(self, codes: Codes) -> None:
-        """Take calibrate's share out of what fits, in an order that the seed sets. Where the
-        likeliest class wins there is no threshold to set, and fit keeps all."""
+        """Take calibrate's share out of what fits, in an order that the seed sets. What was picked
+        in production is harder than what comes along and would move the threshold, so it fits.
+        Where the likeliest class wins there is no threshold to set, and fit keeps all."""
         if not self.cohort.is_binary:
             return
         groups, shares = self.cohort.groups, self.spec.split
@@ -163,7 +164,7 @@ class _Drawing:
         share = shares.calibrate / (shares.fit + shares.calibrate)
         place = groups.order(f"calibrate {self.spec.seed}")
         sizes = groups.count(codes == FIT)
-        for never_fits, mine in self._strata(sizes > 0):
+        for never_fits, mine in self._strata((sizes > 0) & ~groups.any(self.reviewed)):
             taken = mine if never_fits else mine[:0]
             if not never_fits and not has_own:
                 wanted = _target(sizes[mine], share, alone=False)

@@ -74,8 +74,9 @@ class FourierMachine:
         targets: Float32[np.ndarray, "n classes"],
         *,
         rng: np.random.Generator,
+        counts: Float32[np.ndarray, " n"] | None = None,
     ) -> "FourierScorer":
-        """`fit` for those who keep the roots: see `mean_root`."""
+        """`fit` for those who keep the roots: see `mean_root`; `counts`: see `fit_dual`."""
         samples.check(roots, targets, multi_label=self.multi_label)
         scales = coded(self._scales(roots, targets))
         points = roots * unit_scales(scales)
@@ -97,6 +98,7 @@ class FourierMachine:
             targets,
             multi_label=self.multi_label,
             balance=self.balance,
+            counts=counts,
             loss="squares",
         )
         waves, slopes = (Weights.rounded(part.weights(dual.coefficients)) for part in parts)

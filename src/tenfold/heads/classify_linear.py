@@ -54,8 +54,9 @@ class LinearProbe:
         targets: Float32[np.ndarray, "n classes"],
         *,
         rng: np.random.Generator,
+        counts: Float32[np.ndarray, " n"] | None = None,
     ) -> "LinearScorer":
-        """`fit` for those who keep the roots: see `mean_root`."""
+        """`fit` for those who keep the roots: see `mean_root`; `counts`: see `fit_dual`."""
         samples.check(roots, targets, multi_label=self.multi_label)
         centre = roots.mean(axis=0, dtype=np.float64)
         scale = 1 / ((roots.std(axis=0, dtype=np.float64) + LEAST_SPREAD) * roots.shape[1] ** 0.5)
@@ -65,6 +66,7 @@ class LinearProbe:
             targets,
             multi_label=self.multi_label,
             balance=self.balance,
+            counts=counts,
             loss="logistic",
         )
         weights = (standard.T @ dual.coefficients) * scale[:, None]

@@ -55,13 +55,17 @@ def fit_dual(
     multi_label: bool,
     balance: float,
     loss: Loss,
+    counts: Float32[np.ndarray, " n"] | None = None,
 ) -> Dual:
-    """The outputs for `targets`, each with its own penalty (exclusive classes: one for all)."""
+    """The outputs for `targets`, each with its own penalty (exclusive classes: one for all).
+
+    `counts` says what each sample counts for in the fit; None: all alike.
+    """
     if not multi_label and targets.shape[1] > 2:
-        return _fit_classes(gram, targets, balance=balance)
+        return _fit_classes(gram, targets, balance=balance, counts=counts)
     columns = targets if multi_label else targets[:, 1:]
     fit = _fit_logistic if loss == "logistic" else _fit_squares
-    outputs = [fit(gram, labels, balance=balance) for labels in columns.T]
+    outputs = [fit(gram, labels, balance=balance, counts=counts) for labels in columns.T]
     return Dual(
         np.stack([o.coefficients[:, 0] for o in outputs], axis=1),
         np.concatenate([o.bias for o in outputs]),
@@ -138,8 +142,10 @@ def _line_step(
     return (c * down - b * shift) / scale, (a * shift - b * down) / scale
 
 
-def _fit_logistic(gram: np.ndarray, labels: np.ndarray, *, balance: float) -> Dual:
-    weights = class_weights(np.stack([1 - labels, labels], axis=1), balance)
+def _fit_logistic(
+    gram: np.ndarray, labels: np.ndarray, *, balance: float, counts: np.ndarray | None
+) -> Dual:
+    weights = class_weights(np.stack([1 - labels, labels], axis=1), balance, counts)
 
     near: list[Sigmoid] = []  # penalties are walked in small steps: begin where the last one ended
 
@@ -154,8 +160,10 @@ def _fit_logistic(gram: np.ndarray, labels: np.ndarray, *, balance: float) -> Du
     return walk(fit)[1]
 
 
-def _fit_squares(gram: np.ndarray, labels: np.ndarray, *, balance: float) -> Dual:
-    weights = class_weights(np.stack([1 - labels, labels], axis=1), balance)
+def _fit_squares(
+    gram: np.ndarray, labels: np.ndarray, *, balance: float, counts: np.ndarray | None
+) -> Dual:
+    weights = class_weights(np.stack([1 - labels, labels], axis=1), balance, counts)
 
     def fit(penalty: float) -> tuple[float, Dual]:
         fitted = fit_squares(gram, labels[:, None], weights, penalty=penalty)
@@ -166,8 +174,10 @@ def _fit_squares(gram: np.ndarray, labels: np.ndarray, *, balance: float) -> Dua
     return walk(fit)[1]
 
 
-def _fit_classes(gram: np.ndarray, targets: np.ndarray, *, balance: float) -> Dual:
-    weights = class_weights(targets, balance)
+def _fit_classes(
+    gram: np.ndarray, targets: np.ndarray, *, balance: float, counts: np.ndarray | None
+) -> Dual:
+    weights = class_weights(targets, balance, counts)
 
     def fit(penalty: float) -> tuple[float, Dual]:
         fitted = fit_squares(gram, targets, weights, penalty=penalty)

@@ -1,9 +1,12 @@
 """What every classify head asks of its samples before it starts."""
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Bool, Float32
 
 from tenfold.errors import DataError
+
+MOST_COUNTED = 10.0
+"""So that a class with one or two picked samples does not become all that is learnt."""
 
 
 def check(
@@ -46,9 +49,37 @@ def check(
 
 
 def class_weights(
-    targets: Float32[np.ndarray, "n classes"], balance: float
+    targets: Float32[np.ndarray, "n classes"],
+    balance: float,
+    counts: Float32[np.ndarray, " n"] | None = None,
 ) -> Float32[np.ndarray, " n"]:
-    """Weight of each sample, mean 1: its class's rarity to the power `balance` (0: all alike)."""
+    """Weight of each sample, mean 1: its class's rarity to the power `balance` (0: all alike),
+    times what it counts for (None: all alike)."""
     rarity = (1 / targets.sum(axis=0)) ** balance
     weights = targets @ rarity
+    if counts is not None:
+        weights = weights * counts
     return (weights / weights.mean()).astype(np.float32)
+
+
+def choice_weights(
+    targets: Float32[np.ndarray, "n classes"], picked: Bool[np.ndarray, " n"]
+) -> Float32[np.ndarray, " n"] | None:
+    """What each sample counts for, so that the picked ones hold the classes in the shares of the
+    rest; None: all alike.
+
+    How many of the pictures that people were shown are bad says how they were chosen. Learnt as it
+    is, a production line where bad ones are rare teaches that whatever looks like production is
+    good. The picked ones count as many as they are, and none of them for more than `MOST_COUNTED`.
+
+    Source: Manski & Lerman 1977, "The estimation of choice probabilities from choice based
+    samples", Econometrica 45 (likelihoods weighted by population share over sample share).
+    """
+    if not picked.any() or picked.all():
+        return None
+    usual, chosen = targets[~picked].mean(axis=0), targets[picked].mean(axis=0)
+    ratio = np.divide(usual, chosen, out=np.ones_like(usual), where=chosen > 0)
+    mine = np.minimum(targets[picked] @ ratio, MOST_COUNTED)
+    counts = np.ones(len(targets), np.float32)
+    counts[picked] = mine / mine.mean()
+    return counts

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float32, Int
+from jaxtyping import Bool, Float32, Int
 
 from tenfold.errors import DataError
 
@@ -19,21 +19,13 @@ class Scorer(Protocol):
     ) -> Float32[np.ndarray, "n classes"]: ...
 
 
-@runtime_checkable
-class Recipe(Protocol):
-    def fit_roots(
-        self,
-        roots: Float32[np.ndarray, "n dim"],
-        targets: Float32[np.ndarray, "n classes"],
-        *,
-        rng: np.random.Generator,
-    ) -> Scorer: ...
+Fit = Callable[[Bool[np.ndarray, " n"], np.random.Generator], Scorer]
+"""Fits a head on some of the samples, with random numbers of its own."""
 
 
 def cross_validate(
-    recipe: Recipe,
+    fit: Fit,
     roots: Float32[np.ndarray, "n dim"],
-    targets: Float32[np.ndarray, "n classes"],
     fold: Int[np.ndarray, " n"],
     *,
     rng: np.random.Generator,
@@ -50,11 +42,11 @@ def cross_validate(
 
     def held_out(held: int) -> np.ndarray:
         inside = fold == held
-        scorer = recipe.fit_roots(roots[~inside], targets[~inside], rng=streams[held])
-        return scorer.score_roots(roots[inside])
+        return fit(~inside, streams[held]).score_roots(roots[inside])
 
-    answers = np.empty_like(targets)
-    for held, scores in enumerate(each(held_out, range(len(streams)))):
+    of_folds = list(each(held_out, range(len(streams))))
+    answers = np.empty((len(fold), of_folds[0].shape[1]), np.float32)
+    for held, scores in enumerate(of_folds):
         answers[fold == held] = scores
     return answers
 

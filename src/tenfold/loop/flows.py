@@ -16,6 +16,7 @@ from tenfold.errors import Conflict, TenfoldError
 from tenfold.loop import rollout, spec, trial
 from tenfold.loop.making import base_of, task_of
 from tenfold.loop.retrain import (
+    STAGES,
     Action,
     AskPerson,
     Candidate,
@@ -37,7 +38,6 @@ log = logging.getLogger(__name__)
 
 RETRAIN = "retrain"
 """The kind of the job that makes a deployment's model anew; see `making.retrain`."""
-STAGES = ("shadow", "canary")
 KEEP_DAYS = 30
 """Pictures of a watched deployment are kept so long where it did not say."""
 Submit = Callable[[str, dict[str, Any], str], object]
@@ -126,7 +126,9 @@ def situation(
         is_retired=now.state == "retired",
         alarms=len(state.alarmed),
         new_labels=counted.settled - state.settled,
+        labels_since_alarm=counted.settled - max(state.settled, state.settled_at_alarm),
         new_misses=counted.misses - state.misses,
+        in_vain=state.in_vain,
         last_try=state.last_try,
         began=state.began,
         is_making=state.trying is not None,
@@ -268,7 +270,12 @@ class _Doing:
     def _over(self, kind: str, model: str, why: str) -> None:
         tried = self._state.candidate
         assert tried is not None
-        after = replace(self._state, candidate=replace(tried, is_over=True), trial=None)
+        after = replace(
+            self._state,
+            candidate=replace(tried, is_over=True),
+            trial=None,
+            in_vain=self._state.in_vain + (kind != "promoted"),
+        )
         happening = Happening(self._name, kind, f"over:{model}", model, _why(why))
         self._write(after, happening)
 

@@ -111,10 +111,10 @@ def base_of(spec: TaskSpec, deployment: str) -> str:
 def learnt_of(settled: Sequence[Pick], said: Sequence[Label]) -> list[Learnt]:
     """What people agreed on, a picture each.
 
-    What was drawn at random judges, even if it was picked for another reason too: it would have
-    been drawn anyway. Only boxes of the newest label of each person count.
+    What was drawn whatever was answered judges, even if it was picked for another reason too: it
+    would have been drawn anyway. Only boxes of the newest label of each person count.
     """
-    audits = {one.sample for one in settled if one.reason == "audit"}
+    even = {one.sample for one in settled if one.reason == "audit" and one.detail.get("even")}
     boxes: dict[str, dict[str, tuple[Box, ...]]] = {}
     for label in said:
         boxes.setdefault(label.sample, {})[label.actor] = tuple(label.boxes)
@@ -126,7 +126,7 @@ def learnt_of(settled: Sequence[Pick], said: Sequence[Label]) -> list[Learnt]:
         found[one.sample] = Learnt(
             sample=one.sample,
             truth=one.truth,
-            origin="audit" if one.sample in audits else "review",
+            origin="audit" if one.sample in even else "review",
             lot=None if route == one.sample else f"route {route}",
             boxes=tuple(box for some in boxes.get(one.sample, {}).values() for box in some),
         )
@@ -164,6 +164,7 @@ def _end(
         misses=trying.misses,
         candidate=candidate or state.candidate,
         trial=None,
+        in_vain=state.in_vain + (candidate is not None and candidate.is_over),
     )
     happening = Happening(
         deployment,

@@ -15,23 +15,30 @@ from tenfold.specs.yaml_file import Part
 
 Trigger = Literal["alarm", "miss", "labels", "calendar"]
 Stage = Literal["shadow", "canary"]
+STAGES: tuple[Stage, ...] = ("shadow", "canary")
 
 
 class Rule(Part):
     """When a deployment's model is made anew."""
 
     labels: Annotated[int, Field(ge=1)] | None = 100
-    """So many new labels since the last try; null: never for labels alone."""
+    """So many new labels since the last try; null: never for labels alone. Here and below: twice
+    as many after each try in vain."""
     alarm: bool = True
-    """When the watch alarms, as soon as `labels_after_alarm` are there."""
+    """When the watch alarms, as soon as `labels_after_alarm` came after it."""
     labels_after_alarm: Annotated[int, Field(ge=1)] = 20
-    """New labels without which an alarm has taught nothing yet."""
+    """Labels since the alarm without which it has taught nothing yet."""
     misses: Annotated[int, Field(ge=1)] | None = 1
     """So many newly reported misses; null: never for misses alone."""
     every_days: Annotated[int, Field(ge=1)] | None = None
     """Calendar; null: never for the calendar alone. Without new labels nothing is made."""
     rest_minutes: Annotated[float, Field(ge=0)] = 10.0
     """Between two tries, whatever happens: each costs a look at the judge's samples."""
+
+
+MOST_DOUBLINGS = 4
+"""Of the labels that are waited for. Each try spends of what the bar may be wrong by, so a loop
+that tried again and again on little would end with a bar that nothing can pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +66,11 @@ class Situation:
     """Kinds of change that are alarmed since the last try."""
     new_labels: int = 0
     """Pictures that people agreed on since the last try."""
+    labels_since_alarm: int = 0
+    """Of those, the ones that people agreed on after the first alarm."""
     new_misses: int = 0
+    in_vain: int = 0
+    """Tries that did not become live, since something did or since the first alarm."""
     last_try: datetime | None = None
     began: datetime | None = None
     """When the loop began; what the calendar counts from without a try."""
@@ -179,14 +190,16 @@ def _after_shadow(seen: Situation, tried: Candidate, *, needs_nod: bool) -> Acti
 
 def _due(rule: Rule, seen: Situation) -> Make | Wait:
     """What asks for a new model, if anything does."""
-    new = f"{seen.new_labels:,} new labels"
+    new, patience = f"{seen.new_labels:,} new labels", 2 ** min(seen.in_vain, MOST_DOUBLINGS)
     if rule.misses is not None and seen.new_misses >= rule.misses:
         return Make("miss", f"{seen.new_misses:,} missed defects were reported.")
     if rule.alarm and seen.alarms:
-        if seen.new_labels >= rule.labels_after_alarm:
-            return Make("alarm", f"The watch alarms, and there are {new}.")
-        return Wait(f"The watch alarms; {new}, {rule.labels_after_alarm:,} are needed.")
-    if rule.labels is not None and seen.new_labels >= rule.labels:
+        since_alarm = f"{seen.labels_since_alarm:,} new labels since"
+        wanted = rule.labels_after_alarm * patience
+        if seen.labels_since_alarm >= wanted:
+            return Make("alarm", f"The watch alarms, and there are {since_alarm}.")
+        return Wait(f"The watch alarms; {since_alarm}, {wanted:,} are needed.")
+    if rule.labels is not None and seen.new_labels >= rule.labels * patience:
         return Make("labels", f"There are {new}.")
     since = seen.last_try or seen.began
     if rule.every_days is not None and since is not None and seen.new_labels:

@@ -111,9 +111,18 @@ def audit_share(rule: Rule, stratum: Stratum) -> float:
     return shares[stratum]
 
 
-def is_audited(answer: str, probability: float, *, salt: str) -> bool:
-    """Whether the lot falls on an answer: the same on every machine, whatever else is known."""
-    return _lot("audit", salt, answer) < probability
+def even_share(rule: Rule, *, good: str | None) -> float:
+    """With which probability an answer is drawn whatever it says: what is drawn so is production as
+    it comes. The rest of the audits was drawn for what was answered, and must not judge: rejects
+    that are drawn ten times as often show ten times the overkill, and hide what passes."""
+    shares = (rule.audit_said,) if good is None else (rule.audit_ok, rule.audit_reject)
+    return min(*shares, rule.audit_unfit)
+
+
+def lot_of(answer: str, *, salt: str) -> float:
+    """In [0, 1); an answer is drawn where it lies below the share: the same on every machine,
+    whatever else is known."""
+    return _lot("audit", salt, answer)
 
 
 def doubt_of(

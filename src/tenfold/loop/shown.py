@@ -1,4 +1,4 @@
-"""What a head had shown when it was judged: what production is compared with."""
+"""What a head had shown when it was judged and on trial: what production is compared with."""
 
 from functools import lru_cache
 
@@ -17,7 +17,7 @@ from tenfold.factory.evidence import EvidenceRow
 from tenfold.factory.reading import space_of
 from tenfold.factory.stock import runtime_of
 from tenfold.formats.pixels import decode
-from tenfold.loop.watch import Reference
+from tenfold.loop.watch import Answers, Reference
 from tenfold.packages import Manifest
 from tenfold.predictions import Projection
 from tenfold.runtime import UNFIT
@@ -30,10 +30,14 @@ MOST = 2_000
 """Samples that are compared with; more would say the same."""
 
 
-def keep(workspace: Workspace, model: str) -> str:
-    """Keep what a model had shown of the samples that judged it; returns the blob.
+def keep(
+    workspace: Workspace, model: str, *, on_trial: Answers | None = None, lot: int = 25
+) -> str:
+    """Keep what a model had shown of the samples that judged it, and of what it answered on trial;
+    returns the blob.
 
-    Features that were evicted are computed again from the pictures.
+    Answers on trial are put together in lots of so many that followed each other. Features that
+    were evicted are computed again from the pictures.
 
     Raises:
         NotFound: the model or a picture is gone.
@@ -48,9 +52,16 @@ def keep(workspace: Workspace, model: str) -> str:
         "looks": np.column_stack(looks),  # safetensors wants rows one after another
         "scores": np.array([_score(manifest, row) for row in rows], np.float32),
     }
-    words = {"labels": "\n".join(row.decision for row in rows)}
-    words["groups"] = "\n".join(row.group for row in rows)
-    texts = {name: np.frombuffer(text.encode(), np.uint8) for name, text in words.items()}
+    words = {"labels": [row.decision for row in rows], "groups": [row.group for row in rows]}
+    if on_trial is not None:
+        arrays = {
+            name: np.concatenate([some, getattr(on_trial, name)]) for name, some in arrays.items()
+        }
+        words["labels"] += on_trial.labels
+        words["groups"] += [f"trial {place // lot}" for place in range(len(on_trial))]
+    texts = {
+        name: np.frombuffer("\n".join(some).encode(), np.uint8) for name, some in words.items()
+    }
     return workspace.blobs.put(save_arrays(arrays | texts))
 
 

@@ -1,5 +1,6 @@
 """How far a deployment's loop is: kept as JSON in the catalog, changed one step at a time."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -40,6 +41,10 @@ class LoopState:
     """Of that model's answers, since it is watched."""
     alarmed: tuple[str, ...] = ()
     """Kinds of change that are on the timeline already."""
+    settled_at_alarm: int = 0
+    """Pictures that people had agreed on when the first of those alarms came."""
+    in_vain: int = 0
+    """Tries since then, or since that model is watched, that did not become live."""
     queued: dict[str, int] = field(default_factory=dict[str, int])
     """Pictures put in the review queue, by day; the last days only."""
     tries: int = 0
@@ -90,7 +95,15 @@ class LoopState:
             watches=self.watches + 1,
             draws=(),
             alarmed=(),
+            settled_at_alarm=0,
+            in_vain=0,
         )
+
+    def alarming(self, kinds: Sequence[str], *, settled: int) -> "LoopState":
+        """With more kinds of change; what was tried before the first of them does not count."""
+        if self.alarmed:
+            return replace(self, alarmed=(*self.alarmed, *kinds))
+        return replace(self, alarmed=tuple(kinds), settled_at_alarm=settled, in_vain=0)
 
 
 def _written(moment: datetime | None) -> str | None:

@@ -26,6 +26,8 @@ from tenfold.catalog.scope import Scope
 from tenfold.errors import TenfoldError, Unavailable
 from tenfold.loop import draws, review, shown, spec, trial, watch
 from tenfold.loop.labelling import is_good_or_bad
+from tenfold.loop.looks import LOOKS
+from tenfold.loop.retrain import STAGES
 from tenfold.loop.review import UNFIT, Candidate
 from tenfold.loop.spec import LoopSpec
 from tenfold.loop.state import LoopState
@@ -35,7 +37,7 @@ from tenfold.loop.watch import Answers, Reference
 from tenfold.packages import Manifest
 from tenfold.predictions import PROJECTED, pictures
 from tenfold.predictions.collector import settled
-from tenfold.predictions.history import SCHEMA, fresh_files
+from tenfold.predictions.history import SCHEMA, fresh_files, last_of
 from tenfold.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -46,6 +48,8 @@ MOST_WAITED_FOR = 50
 """Disagreements of live and shadow that are in the queue at once."""
 AT_ONCE = 1 / 8
 """Share of a day's pictures that may be picked at its beginning; the rest comes evenly."""
+MOST_ON_TRIAL = 500
+"""Of its last answers on trial, which say what is usual to a model."""
 SURELY_WORTH = 1.0
 """Of pairs that a trial waits for: nothing else goes on without them."""
 
@@ -182,11 +186,11 @@ def _taken(workspace: Workspace, loop: Loop, now: Deployment, rows: Rows) -> Tak
     rules = spec.parse(loop.spec, where=f"loop of {loop.deployment}")
     before = LoopState.from_json(loop.state)
     is_other = before.live != now.live
-    state = _begun(workspace, before, rules, now.live) if is_other else before
+    state = _begun(workspace, now.name, before, rules, now.live) if is_other else before
     reference = shown.reference(workspace.blobs, state.reference)
     manifest = packages.of_model(workspace.blobs, models.get(workspace.scope, state.live)).manifest
     seen = rows.of(state.live, "live")
-    state, happenings = _watched(rules, state, seen, reference, name=now.name)
+    state, happenings = _watched(workspace.scope, rules, state, seen, reference, name=now.name)
     if state.trial is not None:
         told = [_told(row) for row in rows.plain]
         folded = trial.fold(rules.rollout, state.trial, told, live=state.live)
@@ -199,14 +203,36 @@ def _taken(workspace: Workspace, loop: Loop, now: Deployment, rows: Rows) -> Tak
     return Taken(state, (*kept, *doubted), happenings)
 
 
-def _begun(workspace: Workspace, state: LoopState, rules: LoopSpec, live: str) -> LoopState:
-    """The watch of another model."""
-    digest = shown.keep(workspace, live)
+def _begun(
+    workspace: Workspace, name: str, state: LoopState, rules: LoopSpec, live: str
+) -> LoopState:
+    """The watch of another model: what it saw on trial is usual to it, else a change that it learnt
+    would be alarmed again."""
+    seen = _on_trial(workspace, name, live)
+    digest = shown.keep(workspace, live, on_trial=seen, lot=rules.watch.block)
     begun = watch.begin(rules.watch, shown.reference(workspace.blobs, digest))
     return state.watching(live, reference=digest, watch=begun.to_json())
 
 
+def _on_trial(workspace: Workspace, name: str, model: str) -> Answers | None:
+    """What a model answered before it went live; None: nothing."""
+    told = deployments.history(workspace.scope, name)
+    began = [one.at for one in told if one.model == model and one.action in STAGES]
+    if not began:
+        return None
+    rows = last_of(
+        workspace.answers_folder,
+        name,
+        model,
+        roles=STAGES,
+        since=began[0].date(),
+        most=MOST_ON_TRIAL,
+    )
+    return _answers(Rows(rows, _projections(rows))) if rows else None
+
+
 def _watched(
+    scope: Scope,
     rules: LoopSpec,
     state: LoopState,
     seen: Rows,
@@ -231,12 +257,11 @@ def _watched(
         )
         for alarm in fresh
     )
-    after = replace(
-        state,
-        watch=folded.to_json(),
-        alarmed=(*state.alarmed, *(alarm.kind for alarm in fresh)),
-    )
-    return after, happenings
+    state = replace(state, watch=folded.to_json())
+    if fresh:
+        settled = picks.counts(scope, name).settled
+        state = state.alarming([alarm.kind for alarm in fresh], settled=settled)
+    return state, happenings
 
 
 def _answers(seen: Rows) -> Answers:
@@ -250,7 +275,7 @@ def _answers(seen: Rows) -> Answers:
         latency_ms=column("latency_ms"),
         routes=tuple(row["route"] for row in seen.plain),
         at=np.array([row["at"].timestamp() for row in seen.plain], np.float64),
-        looks=np.stack([column(kind) for kind in watch.LOOKS], axis=1),
+        looks=np.stack([column(kind) for kind in LOOKS], axis=1),
     )
 
 
@@ -288,6 +313,7 @@ class _Picking:
         """Drawn by lot from what live and canary answered; those of the live model are counted, and
         each drawn one remembers what was counted up to it."""
         good = self._manifest.classes[0] if is_good_or_bad(self._manifest) else None
+        even = review.even_share(self._rules.review, good=good)
         found: list[Pick] = []
         for row in rows.plain:
             if row["role"] not in ("live", "canary") or row["label"] is None:
@@ -295,11 +321,11 @@ class _Picking:
             stratum = review.stratum_of(row["label"], good=good)
             share = review.audit_share(self._rules.review, stratum)
             key = f"{row['id']}/{row['sample']}"
-            is_drawn = review.is_audited(key, share, salt=self._now.salt)
-            counted: dict[str, Any] = {}
+            lot = review.lot_of(key, salt=self._now.salt)
+            is_drawn, counted = lot < share, {"even": lot < even}
             if (row["role"], row["model"]) == ("live", self._state.live):
                 self.draws = draws.add(self.draws, stratum, share, is_drawn=is_drawn)
-                counted = {"watch": self._state.watched_as, "draws": self.draws}
+                counted |= {"watch": self._state.watched_as, "draws": self.draws}
             if is_drawn:
                 found.append(self._audit(row, stratum, share, counted))
         return found

@@ -29,14 +29,14 @@ import numpy as np
 from jaxtyping import Bool, Float16, Float32, Float64
 from pydantic import Field
 
+from tenfold.loop import looks
+from tenfold.loop.looks import LOOKS
 from tenfold.loop.review import UNFIT, novelty_of
 from tenfold.metrics import changes
 from tenfold.metrics.bounds import spent_alpha, upper_bound
 from tenfold.metrics.sequences import ConfidenceSequence
 from tenfold.specs.yaml_file import Part
 
-LOOKS = ("brightness", "contrast", "sharpness")
-"""Of the picture as the trunk sees it."""
 KINDS = ("features", "drift", *LOOKS, "scores", "rejects", "passes", "slow", "unfit")
 WORDS = {
     "features": "unlike what had judged the head",
@@ -60,8 +60,6 @@ for a while; a change makes most of them odd."""
 APART, LEARNT, FEWEST_LEARNT = 4, 16, 2
 """Blocks between those that teach which way and the one that is looked at, which may be of one lot
 with those just before it; most and fewest blocks that teach."""
-DIMMEST = 1e-3
-"""Added to brightness, contrast and sharpness before the logarithm, so that black is a number."""
 
 
 class Rule(Part):
@@ -84,7 +82,7 @@ class Rule(Part):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reference:
-    """What a head had shown when it was judged."""
+    """What a head had shown when it was judged, and on trial."""
 
     projections: Float32[np.ndarray, "n 128"]
     scores: Float32[np.ndarray, " n"]
@@ -241,16 +239,16 @@ def fold(rule: Rule, reference: Reference, state: State, answers: Answers) -> St
     )
     waiting = [*state.block, *fresh]
     exact = answers.projections.astype(np.float16).astype(np.float64)
-    looks = _counted_logs(answers.looks)
+    logs = looks.counted_logs(answers.looks)
     while len(waiting) >= rule.block:
         used = rule.block - (len(waiting) - len(exact))
         mean = (_sum(state.total, exact[:used]) / rule.block).astype(np.float16)
         state = _with_drift(rule, reference, state, mean)
-        state = _with_looks(rule, reference, state, _sum(state.looked, looks[:used]))
+        state = _with_looks(rule, reference, state, _sum(state.looked, logs[:used]))
         state = _with_block(rule, state, waiting[: rule.block])
-        waiting, exact, looks = waiting[rule.block :], exact[used:], looks[used:]
+        waiting, exact, logs = waiting[rule.block :], exact[used:], logs[used:]
     total = tuple(_sum(state.total, exact).tolist()) if waiting else ()
-    looked = tuple(_sum(state.looked, looks).tolist()) if waiting else ()
+    looked = tuple(_sum(state.looked, logs).tolist()) if waiting else ()
     return replace(state, block=tuple(waiting), total=total, looked=looked)
 
 
@@ -313,38 +311,10 @@ def _with_looks(
     if len(first) < max(2, rule.baseline // rule.block):
         return replace(state, first_looks=first)
     fresh = {kind: _share(rule, LEANING) for kind in LOOKS}
-    usual = _usual_looks(rule, reference, np.array(first))
+    usual = looks.usual(
+        reference.looks, reference.groups, np.array(first), block=rule.block, margin=rule.margin
+    )
     return replace(state, first_looks=(), usual_looks=usual, shares=state.shares | fresh)
-
-
-def _usual_looks(
-    rule: Rule, reference: Reference, first: Float64[np.ndarray, "n 3"]
-) -> tuple[tuple[float, float], ...]:
-    """About the middle of the reference's lots, as wide as those or the first blocks of production
-    say, whichever is wider: samples of a reference without lots are more alike than what follows
-    each other in production."""
-    spreads = [changes.Spread.of_blocks(first)]
-    known = _is_known(reference.looks)
-    groups = [reference.groups[place] for place in np.flatnonzero(known)]
-    lots = changes.as_lots(groups, least=rule.block)
-    if len(np.unique(lots)) > 1:
-        logs = np.log(reference.looks[known].astype(np.float64) + DIMMEST)
-        spreads.insert(0, changes.Spread.of(logs, lots, block=rule.block))
-    reach = np.max([spread.reach(USUAL) for spread in spreads], axis=0)
-    reach = np.maximum(reach, np.log1p(rule.margin))
-    centre = spreads[0].centre
-    return tuple(zip((centre - reach).tolist(), (centre + reach).tolist(), strict=True))
-
-
-def _counted_logs(looks: Float32[np.ndarray, "n 3"]) -> Float64[np.ndarray, "n 4"]:
-    """1 and the logs of each answer whose looks are known, else zeros; sums of them are exact."""
-    known = _is_known(looks)
-    logs = np.log(np.where(known[:, None], looks, 1) + np.float32(DIMMEST)).astype(np.float16)
-    return np.column_stack([np.ones(len(looks)), logs.astype(np.float64)]) * known[:, None]
-
-
-def _is_known(looks: Float32[np.ndarray, "n 3"]) -> Bool[np.ndarray, " n"]:
-    return np.isfinite(looks.sum(axis=1))
 
 
 def _sum(

@@ -6,6 +6,7 @@ that each answer is found once at every moment of a merge, and after one that wa
 """
 
 import json
+from collections.abc import Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,31 @@ def read(folder: Path) -> Any:
         return pa.concat_tables(tables) if tables else SCHEMA.empty_table()
 
 
+def last_of(
+    folder: Path, deployment: str, model: str, *, roles: Sequence[str], since: date, most: int
+) -> list[dict[str, Any]]:
+    """The last answers that a model gave in one of the roles, oldest first; none of them failed.
+
+    Read from the newest file back to those of day `since`, until there are enough.
+    """
+    wanted = [
+        ("deployment", "==", deployment),
+        ("model", "==", model),
+        ("role", "in", list(roles)),
+    ]
+    while True:
+        found: list[dict[str, Any]] = []
+        try:
+            for file in reversed(files(folder)):
+                if len(found) >= most or _is_before(file, since):
+                    break
+                rows = pq.read_table(file, schema=SCHEMA, filters=wanted).to_pylist()
+                found += [row for row in reversed(rows) if row["label"] is not None]
+        except FileNotFoundError:  # merged meanwhile
+            continue
+        return found[:most][::-1]
+
+
 def files(folder: Path) -> list[Path]:
     """Those that together hold each answer once; any may be merged, and gone, a moment later."""
     while True:
@@ -83,3 +109,7 @@ def instead_of(file: Path) -> list[str]:
 def day_of(merged: Path) -> date:
     """The day whose answers a merged file holds."""
     return datetime.strptime(merged.name[:8], "%Y%m%d").date()  # noqa: DTZ007 - a day, not a moment
+
+
+def _is_before(file: Path, day: date) -> bool:
+    return file.parent.name == MERGED and day_of(file) < day
