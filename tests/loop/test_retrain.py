@@ -144,6 +144,25 @@ def test_what_fails_is_given_up_and_live_stays(seen):
     assert isinstance(then(seen), GiveUp)
 
 
+def test_a_shadow_that_stays_undecided_is_overtaken_by_labels_for_a_better_one():
+    shadow = replace(TRIED, shadow=NEW, shadow_says=decided("wait"))
+    assert isinstance(then(replace(shadow, new_labels=199)), Wait)
+    assert isinstance(then(replace(shadow, new_labels=200)), GiveUp)
+    assert isinstance(then(replace(shadow, new_labels=200, in_vain=1)), Wait)
+    assert isinstance(then(replace(shadow, new_labels=9999), labels=None), Wait)
+    proven = replace(shadow, new_labels=200, shadow_says=decided("promote"))
+    assert isinstance(then(proven, needs_nod=True), AskPerson), "what is proven waits for its nod"
+    assert isinstance(then(replace(shadow, shadow="", canary=NEW, new_labels=200)), Wait)
+
+
+def test_a_shadow_that_knows_nothing_of_a_change_is_overtaken_sooner():
+    shadow = replace(TRIED, shadow=NEW, shadow_says=decided("wait"), alarms=1, new_labels=60)
+    assert isinstance(then(replace(shadow, labels_since_alarm=60)), Wait), "it learnt the change"
+    older = replace(shadow, is_older_than_alarm=True)
+    assert isinstance(then(replace(older, labels_since_alarm=39)), Wait)
+    assert isinstance(then(replace(older, labels_since_alarm=40)), GiveUp)
+
+
 def test_a_trial_that_somebody_set_by_hand_is_left_alone():
     assert isinstance(then(replace(CALM, shadow="c" * 64, new_labels=999)), Wait)
 

@@ -127,6 +127,7 @@ def situation(
         alarms=len(state.alarmed),
         new_labels=counted.settled - state.settled,
         labels_since_alarm=counted.settled - max(state.settled, state.settled_at_alarm),
+        is_older_than_alarm=bool(state.alarmed) and state.settled < state.settled_at_alarm,
         new_misses=counted.misses - state.misses,
         in_vain=state.in_vain,
         last_try=state.last_try,

@@ -68,6 +68,8 @@ class Situation:
     """Pictures that people agreed on since the last try."""
     labels_since_alarm: int = 0
     """Of those, the ones that people agreed on after the first alarm."""
+    is_older_than_alarm: bool = False
+    """Whether the last try knew nothing of what is alarmed."""
     new_misses: int = 0
     in_vain: int = 0
     """Tries that did not become live, since something did or since the first alarm."""
@@ -132,14 +134,15 @@ def next_action(rule: Rule, seen: Situation, *, needs_nod: bool) -> Action:
     """The one thing to do now.
 
     A trial that is under way comes before the next try: one candidate at a time, so that what is
-    seen of it is not mixed with what is seen of another. A model that somebody set as shadow or
+    seen of it is not mixed with what is seen of another. A shadow that is still not proven when
+    labels for a better one are there is given up. A model that somebody set as shadow or
     canary by hand is that person's business.
     """
     if seen.is_retired:
         return Wait("It is retired.")
     tried = seen.candidate
     if tried is not None and not tried.is_over and tried.status == "accepted":
-        return _on_trial(seen, tried, needs_nod=needs_nod)
+        return _on_trial(rule, seen, tried, needs_nod=needs_nod)
     by_hand = seen.canary or seen.shadow
     if by_hand:
         return Wait(f"Model {by_hand[:12]} was set on trial by hand.")
@@ -155,7 +158,7 @@ def next_action(rule: Rule, seen: Situation, *, needs_nod: bool) -> Action:
     return due
 
 
-def _on_trial(seen: Situation, tried: Candidate, *, needs_nod: bool) -> Action:
+def _on_trial(rule: Rule, seen: Situation, tried: Candidate, *, needs_nod: bool) -> Action:
     if seen.has_veto:
         return GiveUp(tried.model, "A person said no.")
     if seen.canary == tried.model:
@@ -166,7 +169,7 @@ def _on_trial(seen: Situation, tried: Candidate, *, needs_nod: bool) -> Action:
             return GiveUp(tried.model, said.reason)
         return Promote(tried.model, said.reason)
     if seen.shadow == tried.model:
-        return _after_shadow(seen, tried, needs_nod=needs_nod)
+        return _after_shadow(rule, seen, tried, needs_nod=needs_nod)
     if seen.live == tried.model:
         return Promote(tried.model, "It is live already.")
     if seen.canary or seen.shadow:
@@ -177,9 +180,12 @@ def _on_trial(seen: Situation, tried: Candidate, *, needs_nod: bool) -> Action:
     return Try("shadow", tried.model, "It is accepted.")
 
 
-def _after_shadow(seen: Situation, tried: Candidate, *, needs_nod: bool) -> Action:
+def _after_shadow(rule: Rule, seen: Situation, tried: Candidate, *, needs_nod: bool) -> Action:
     said = seen.shadow_says
     if said is None or said.action == "wait":
+        if _is_overtaken(rule, seen):
+            why = f"It is not proven, and {seen.new_labels:,} new labels make a better one."
+            return GiveUp(tried.model, why)
         return Wait(said.reason if said else "The shadow has not answered yet.")
     if said.action == "keep":
         return GiveUp(tried.model, said.reason)
@@ -188,9 +194,23 @@ def _after_shadow(seen: Situation, tried: Candidate, *, needs_nod: bool) -> Acti
     return Try("canary", tried.model, said.reason)
 
 
+def _is_overtaken(rule: Rule, seen: Situation) -> bool:
+    """Whether so many labels came since the shadow was made, or since an alarm that it knows
+    nothing of, that the next try would be due had this one been in vain."""
+    patience = _patience(seen.in_vain + 1)
+    if rule.alarm and seen.is_older_than_alarm:
+        return seen.labels_since_alarm >= rule.labels_after_alarm * patience
+    return rule.labels is not None and seen.new_labels >= rule.labels * patience
+
+
+def _patience(in_vain: int) -> int:
+    """How many times as many labels are waited for."""
+    return 2 ** min(in_vain, MOST_DOUBLINGS)
+
+
 def _due(rule: Rule, seen: Situation) -> Make | Wait:
     """What asks for a new model, if anything does."""
-    new, patience = f"{seen.new_labels:,} new labels", 2 ** min(seen.in_vain, MOST_DOUBLINGS)
+    new, patience = f"{seen.new_labels:,} new labels", _patience(seen.in_vain)
     if rule.misses is not None and seen.new_misses >= rule.misses:
         return Make("miss", f"{seen.new_misses:,} missed defects were reported.")
     if rule.alarm and seen.alarms:
