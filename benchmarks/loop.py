@@ -8,7 +8,7 @@ types where copper is too much; opens, where it is missing, come later. One in t
 once opens come they are half of those. Of the types that were left out such a head lets opens pass
 most.
 Answers are those of the made heads; everything else is the loop itself: segments, collector, watch,
-queue, labels, retraining, shadow, canary. People label at once and always right.
+queue, labels, retraining, shadow, canary. People label four times a day and are always right.
 
 Two arms see the same stream with the same audits and the same number of pictures a day to label:
 `queue` labels what the loop picks, `random` labels answers drawn by lot. Counted are all labels,
@@ -63,8 +63,9 @@ NAME = "line/board"
 CUT_PX, JITTER_PX = 96, 19
 GOODS, BADS = (2, 3), (1, 2)
 """Cuttings of each board in plain light and with the window's."""
-DAY, PIECE = 500, 25
-"""Answers a day, and how many come at once while an alarm is waited for."""
+DAY, PARTS, PIECE = 500, 4, 25
+"""Answers a day; how often people label and the loop goes on in it; how many answers come at once
+while an alarm is waited for."""
 QUIET, GLARE, NEW = 2, 30, 30
 """Days before the light changes, and at most after it and with the unseen defect."""
 BAD_SHARE = 0.1
@@ -73,7 +74,8 @@ ESCAPE, OVERKILL = 0.15, 0.2
 SPLIT = {"fit": 0.4, "calibrate": 0.2, "judge": 0.4}
 """So many judge that a head as good as the first can be proven a few times."""
 MARGIN = 0.05
-START = datetime(2026, 3, 2, 23, 59, tzinfo=UTC)
+DAY_S = 86_400
+START = datetime(2026, 3, 2, tzinfo=UTC)
 RULES = """\
 approve: rule
 canary_share: 0.3
@@ -226,9 +228,11 @@ class Line:
         shutil.copytree(pool, self._home, copy_function=_linked)
         self._seen = Seen()
         self._spent = 0
-        self._day = 0
+        self._answered = 0
         self._answers: dict[str, dict[str, tuple[Any, Any]]] = {}
         """What each model says of every picture of the stream."""
+        self._today: list[Shown] = []
+        """What is still to come."""
         self._projection = Projection()
         self._since_alarm: tuple[float, int] | None = None
         """Seconds of computing and images since an alarm that no promotion has answered yet."""
@@ -236,8 +240,8 @@ class Line:
     def run(self) -> Seen:
         with tenfold.opened(self._home, actor="bench") as workspace:
             self._begin(workspace)
-            for _ in range(QUIET):
-                self._live_a_day(workspace, has_glare=False, with_new=False)
+            for _ in range(QUIET * PARTS):
+                self._live(workspace, has_glare=False, with_new=False)
             self._seen.false_alarms = len(self._state(workspace).alarmed)
             seen, phase = self._seen, self._phase
             light = phase(workspace, GLARE, with_new=False)
@@ -287,31 +291,34 @@ class Line:
 
     def _phase(self, workspace: Workspace, days: int, *, with_new: bool) -> tuple[int, bool]:
         """Labels from now on until what is live is right again, and whether it ever is."""
-        before = self._spent
-        for _ in range(days):
+        before, self._today = self._spent, []
+        for _ in range(days * PARTS):
             if self._is_right(workspace, with_new=with_new):
                 break
-            self._live_a_day(workspace, has_glare=True, with_new=with_new)
+            self._live(workspace, has_glare=True, with_new=with_new)
         return self._spent - before, self._is_right(workspace, with_new=with_new)
 
-    def _live_a_day(self, workspace: Workspace, *, has_glare: bool, with_new: bool) -> None:
-        shown = self._drawn(has_glare=has_glare, with_new=with_new)
+    def _live(self, workspace: Workspace, *, has_glare: bool, with_new: bool) -> None:
+        """Part of a day: answers come, people label, the loop goes on."""
+        count = DAY // PARTS
+        if not self._today:
+            self._today = self._drawn(has_glare=has_glare, with_new=with_new)
+        shown, self._today = self._today[:count], self._today[count:]
         is_waiting = has_glare and self._seen.images_to_alarm is None
-        size = PIECE if is_waiting else DAY
-        for start in range(0, DAY, size):
-            self._answer(workspace, shown[start : start + size], start)
+        size = PIECE if is_waiting else count
+        for start in range(0, count, size):
+            self._answer(workspace, shown[start : start + size])
             began = time.perf_counter()
             flows.take_in(workspace)
             self._count(time.perf_counter() - began, size)
             if self._state(workspace).alarmed and self._since_alarm is None:
                 self._since_alarm = (0.0, 0)
                 if has_glare and self._seen.images_to_alarm is None:
-                    self._seen.images_to_alarm = (self._day - QUIET) * DAY + start + size
+                    self._seen.images_to_alarm = self._answered - QUIET * DAY
         if self._arm == "random":
             self._pick_by_lot(workspace, shown)
         self._label(workspace)
         self._steps(workspace, has_glare=has_glare, with_new=with_new)
-        self._day += 1
 
     def _count(self, seconds: float, images: int = 0) -> None:
         if self._since_alarm is not None:
@@ -331,10 +338,10 @@ class Line:
         ]
         return [drawn[i] for i in self._rng.permutation(len(drawn))]
 
-    def _answer(self, workspace: Workspace, shown: list[Shown], start: int) -> None:
+    def _answer(self, workspace: Workspace, shown: list[Shown]) -> None:
         """Record what live, shadow and canary say, as serving does."""
-        now = deployments.get(workspace.scope, NAME)
-        at = (START + timedelta(days=self._day)).timestamp()
+        now, start = deployments.get(workspace.scope, NAME), self._answered
+        first = START.timestamp()
         samples = [one.sample for one in shown]
         data = b""
         for role, model in (("live", now.live), ("shadow", now.shadow), ("canary", now.canary)):
@@ -348,8 +355,8 @@ class Line:
                     continue
                 answer, pooled = said
                 record = Answered(
-                    id=f"{self._day}-{n}",
-                    at=at + n / 100,
+                    id=f"{n}",
+                    at=first + n * DAY_S / DAY,
                     deployment=NAME,
                     role=role,
                     model=model,
@@ -365,11 +372,12 @@ class Line:
         folder = workspace.answers_folder
         folder.mkdir(parents=True, exist_ok=True)
         head = (HEAD_BYTES + len(data)).to_bytes(HEAD_BYTES, "little")
-        (folder / f"run-{self._day:04d}-{start}{SEGMENT}").write_bytes(head + data)
-        today = datetime.fromtimestamp(at, UTC).date()
+        (folder / f"run-{start:06d}{SEGMENT}").write_bytes(head + data)
+        today = (START + timedelta(days=start // DAY)).date()
         for sample in samples:
             pictures.keep(folder, sample, workspace.blobs.get(sample), today=today, days=30)
         collect(workspace.scope, folder)
+        self._answered += len(shown)
 
     def _said(self, workspace: Workspace, model: str, samples: list[str]) -> list[tuple[Any, Any]]:
         if model not in self._answers:
@@ -382,7 +390,10 @@ class Line:
         return [self._answers[model][sample] for sample in samples]
 
     def _pick_by_lot(self, workspace: Workspace, shown: list[Shown]) -> None:
-        chosen = self._lots.choice(len(shown), PER_DAY, replace=False)
+        count = round(PER_DAY * self._answered / DAY) - round(
+            PER_DAY * (self._answered - len(shown)) / DAY
+        )
+        chosen = self._lots.choice(len(shown), count, replace=False)
         some = [
             Pick(NAME, shown[i].sample, "novelty", worth=0.5, detail={"route": shown[i].sample})
             for i in chosen
