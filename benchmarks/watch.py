@@ -11,8 +11,10 @@ the stream. The watch runs with its defaults.
 A null stream is PERIOD answers of unchanged pictures. In a changed stream QUIET answers come first,
 then the change. Changes to pixels, a strong and a weak one each: a quarter or half of the light;
 blur of 2 or 1 % of the longer side; a shift by an eighth or a sixteenth of both sides; noise of 20
-or 10 grey levels. A new part type: the head and its reference know
-monocrystalline cells alone, polycrystalline ones come. A new defect type: the head and its
+or 10 grey levels. A new part type: the head and its reference know monocrystalline cells alone,
+polycrystalline ones come; of the nine lots that are left of the former, half are the reference, or
+all but one, so that there are the eight lots without which `drift` is not watched. A new defect
+type: the head and its
 reference know five kinds of steel defects, then every second picture shows the sixth.
 
     python benchmarks/watch.py [--streams 70] [--keep FOLDER]
@@ -234,7 +236,9 @@ def changed_streams(pool: ProcessPoolExecutor, shown: dict[Any, Shown]) -> dict[
             for name in SETS
         }
         found[change] = joined(by_set)
-    found["new_part_type"] = joined({"elpv": measured(pool, new_part(shown["elpv", ""]))})
+    for name, spared in (("new_part_type", 1), ("new_part_type_four_lots", None)):
+        streams = new_part(shown["elpv", ""], spared=spared)
+        found[name] = joined({"elpv": measured(pool, streams)})
     found["new_defect_type"] = joined({"steel": measured(pool, new_defect(shown["steel", ""]))})
     return found
 
@@ -304,14 +308,14 @@ def pixel_change(shown: Shown, changed: Shown) -> Iterator[Stream]:
         yield _changing(said, reference, [said.at(before), other.at(after)])
 
 
-def new_part(shown: Shown) -> Iterator[Stream]:
+def new_part(shown: Shown, *, spared: int | None) -> Iterator[Stream]:
     is_new = np.char.startswith(shown.lots, "poly")
     known = shown.where(~is_new)
     said, rest = answered(known, known)
     other, _ = answered(known, shown.where(is_new))
     for seed in range(CHANGED_STREAMS):
         rng = np.random.default_rng(2_000 + seed)
-        reference, production = dealt(said, rest, rng)
+        reference, production = dealt(said, rest, rng, spared=spared)
         before = in_lots(said, production, QUIET, rng)
         after = in_lots(other, np.arange(len(other.lots)), AFTER, rng)
         yield _changing(said, reference, [said.at(before), other.at(after)])
@@ -363,11 +367,13 @@ def teaching(of: Sequence[str] | np.ndarray) -> np.ndarray:
 
 
 def dealt(
-    said: Answered, rest: np.ndarray, rng: np.random.Generator
+    said: Answered, rest: np.ndarray, rng: np.random.Generator, *, spared: int | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Places of the reference and of production: no lot is in both."""
+    """Places of the reference and of production: no lot is in both. So many lots are spared for
+    production; None: half of them."""
     lots = rng.permutation(np.unique(said.lots[rest]))
-    is_reference = np.isin(said.lots[rest], lots[: len(lots) // 2])
+    judging = len(lots) // 2 if spared is None else len(lots) - spared
+    is_reference = np.isin(said.lots[rest], lots[:judging])
     return rest[is_reference], rest[~is_reference]
 
 
