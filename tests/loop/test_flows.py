@@ -1,5 +1,6 @@
 """The whole loop with real parts: answers, queue, labels, a new model, shadow, canary, live."""
 
+import base64
 import hashlib
 import shutil
 from dataclasses import replace
@@ -136,6 +137,20 @@ def test_audits_that_were_drawn_for_being_rejects_teach_and_do_not_judge(workspa
     origins = {i.sha256: i.origin for i in datasets.items_of(workspace.scope, made.dataset)}
     assert {origins[sample] for sample in even} == {"audit"}
     assert {origins[sample] for sample in rejects - even} == {"review"}
+
+
+def test_a_pick_remembers_how_its_answer_looked(workspace, truth):
+    """So that what is like it is not novel the next day."""
+    watch(workspace)
+    answer(workspace, CAP, some(0, 40), run="run-1")
+    flows.take_in(workspace)
+    rows = history.read(workspace.answers_folder).to_pylist()
+    seen = {row["sample"]: row["projection"] for row in rows}
+    newest = picks.newest(workspace.scope, CAP, limit=500)
+    assert {one.reason for one in newest} >= {"audit", "novelty"}
+    for one in newest:
+        assert base64.b64decode(one.detail["projection"]) == seen[one.sample]
+    assert picks.newest(workspace.scope, CAP, limit=3) == newest[-3:]
 
 
 def test_a_person_is_waited_for_where_the_rules_say_so(workspace, truth):

@@ -219,6 +219,13 @@ def settle(
     connection.execute(query.values(truth=truth, settled_at=when))
 
 
+def newest(scope: Scope, deployment: str, *, limit: int) -> list[Pick]:
+    """The last picks of a deployment, open and settled, oldest first."""
+    query = select(picks).where(_of(scope, deployment)).order_by(picks.c.id.desc()).limit(limit)
+    with scope.read() as connection:
+        return [_pick(row) for row in connection.execute(query)][::-1]
+
+
 def counts(scope: Scope, deployment: str) -> Counts:
     """How much waits and how much is known."""
     by_reason = (

@@ -3,6 +3,7 @@
 One transaction notes that a file is taken in and what followed from it, for all loops together.
 """
 
+import base64
 import hashlib
 import logging
 import math
@@ -48,6 +49,8 @@ MOST_WAITED_FOR = 50
 """Disagreements of live and shadow that are in the queue at once."""
 AT_ONCE = 1 / 8
 """Share of a day's pictures that may be picked at its beginning; the rest comes evenly."""
+MOST_REMEMBERED = 500
+"""Picks; what is like one of them is not novel."""
 MOST_ON_TRIAL = 500
 """Of its last answers on trial, which say what is usual to a model."""
 SURELY_WORTH = 1.0
@@ -369,7 +372,7 @@ class _Picking:
             return []
         scores = np.array([row["score"] for row in seen.plain], np.float32)
         doubts = review.doubt_of(scores, threshold=self._threshold, spread=self._spread)
-        novelties = review.novelty_of(seen.projections, self._reference.projections)
+        novelties = review.novelty_of(seen.projections, self._known)
         candidates = [
             Candidate(i, row["sample"], float(doubts[i]), float(novelties[i]))
             for i, row in enumerate(seen.plain)
@@ -409,6 +412,15 @@ class _Picking:
         return allowed - self.queued.get(f"{at:%Y-%m-%d}", 0)
 
     @property
+    def _known(self) -> Float32[np.ndarray, "n 128"]:
+        """What nobody has to be asked about again: what had judged the head, and what was picked
+        lately; else each day would pick what is like the picks of the day before."""
+        last = picks.newest(self._workspace.scope, self._now.name, limit=MOST_REMEMBERED)
+        data = b"".join(base64.b64decode(one.detail.get("projection", "")) for one in last)
+        seen = np.frombuffer(data, np.float16).reshape(-1, PROJECTED)
+        return np.concatenate([self._reference.projections, seen.astype(np.float32)])
+
+    @property
     def _threshold(self) -> float | None:
         return self._manifest.thresholds[0] if is_good_or_bad(self._manifest) else None
 
@@ -427,9 +439,15 @@ class _Picking:
             said=row["label"],
             score=row["score"],
             worth=worth,
-            detail={"route": row["route"]},
+            detail={"route": row["route"], **_projected(row)},
             answered_at=row["at"],
         )
+
+
+def _projected(row: dict[str, Any]) -> dict[str, str]:
+    """What a pick remembers of its answer's features, 256 bytes in base64."""
+    data = row["projection"]
+    return {"projection": base64.b64encode(data).decode()} if data else {}
 
 
 def _usual_distance(projections: Float32[np.ndarray, "n 128"]) -> float:
