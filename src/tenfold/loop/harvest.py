@@ -1,7 +1,7 @@
 """What production taught, as a dataset: the task's own samples and those that people looked at.
 
-What was drawn at random (`audit`) only judges, what was picked because it was worth a look
-(`review`) only fits; `factory.splits` holds that. What people said of a sample that
+What was drawn whatever had been answered (`audit`) only judges, what was picked because it was
+worth a look (`review`) only fits; `factory.splits` holds that. What people said of a sample that
 was there before takes the place of its label.
 """
 
