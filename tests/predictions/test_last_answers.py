@@ -57,5 +57,16 @@ def test_days_before_a_trial_are_not_read(folder):
     assert last(folder, 9, since=date(2026, 5, 4)) == []
 
 
+def test_a_damaged_file_is_passed_over(folder):
+    """It stays where it is for ever, and must not stop every loop that asks."""
+    write(folder, "run-1.parquet", (1, "shadow", NEW, "good"))
+    write(folder, "run-3.parquet", (3, "shadow", NEW, "good"))
+    (folder / PARQUET / "run-2.parquet").write_bytes(b"PAR1 half a file")
+    (folder / PARQUET / "run-4.parquet").write_bytes(b"")
+    write(folder, f"{MERGED}/20260503-x.parquet", (0, "shadow", NEW, "good"))
+    (folder / PARQUET / MERGED / "20260504-x.parquet").write_bytes(b"PAR1 half a day")
+    assert last(folder, 9) == ["r0", "r1", "r3"]
+
+
 def test_nothing_was_answered(folder):
     assert last(folder, 9) == []

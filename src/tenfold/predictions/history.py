@@ -6,6 +6,7 @@ that each answer is found once at every moment of a merge, and after one that wa
 """
 
 import json
+import logging
 from collections.abc import Sequence
 from datetime import date, datetime
 from pathlib import Path
@@ -13,6 +14,8 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+log = logging.getLogger(__name__)
 
 PARQUET = "parquet"
 """Folder of new files, below the folder of answers."""
@@ -57,7 +60,8 @@ def last_of(
 ) -> list[dict[str, Any]]:
     """The last answers that a model gave in one of the roles, oldest first; none of them failed.
 
-    Read from the newest file back to those of day `since`, until there are enough.
+    Read from the newest file back to those of day `since`, until there are enough; one that is
+    damaged is passed over.
     """
     wanted = [
         ("deployment", "==", deployment),
@@ -70,7 +74,11 @@ def last_of(
             for file in reversed(files(folder)):
                 if len(found) >= most or _is_before(file, since):
                     break
-                rows = pq.read_table(file, schema=SCHEMA, filters=wanted).to_pylist()
+                try:
+                    rows = pq.read_table(file, schema=SCHEMA, filters=wanted).to_pylist()
+                except pa.ArrowInvalid as error:
+                    log.warning("the answers in %s cannot be read: %s", file, error)
+                    continue
                 found += [row for row in reversed(rows) if row["label"] is not None]
         except FileNotFoundError:  # merged meanwhile
             continue
@@ -83,7 +91,7 @@ def files(folder: Path) -> list[Path]:
         fresh = fresh_files(folder)
         merged = merged_files(folder)
         try:
-            replaced = {name for file in merged for name in instead_of(file)}
+            replaced = {name for file in merged for name in _replaced(file)}
         except FileNotFoundError:
             continue
         if merged_files(folder) == merged:  # else one may have come and another gone meanwhile
@@ -104,6 +112,15 @@ def instead_of(file: Path) -> list[str]:
     """Names of the files that a merged one takes the place of."""
     known: dict[bytes, bytes] = pq.read_metadata(file).metadata or {}
     return json.loads(known.get(INSTEAD_OF, b"[]"))
+
+
+def _replaced(merged: Path) -> list[str]:
+    """As `instead_of`; a damaged file takes the place of none that is still there."""
+    try:
+        return instead_of(merged)
+    except pa.ArrowInvalid as error:
+        log.warning("the answers in %s cannot be read: %s", merged, error)
+        return []
 
 
 def day_of(merged: Path) -> date:
