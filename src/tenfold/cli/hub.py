@@ -40,9 +40,11 @@ def hub(
             emit(working)
         else:
             stdout.print(
-                f"The hub is at work at {working.url} (process {working.pid}). Ctrl-C stops it."
+                f"The console is at {working.url} (process {working.pid}). Ctrl-C stops it."
             )
-            stdout.print("[dim]tenfold watched says what it looks after.[/]")
+            if working.first:
+                stdout.print("Make yourself the owner there, once:")
+                stdout.print(working.first, soft_wrap=True, markup=False)
 
     with opened() as workspace:
         module.run(workspace, module.Listening(host, port), told=told)

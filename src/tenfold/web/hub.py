@@ -8,9 +8,11 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
+
+from fastapi import FastAPI
 
 from tenfold import jobs
 from tenfold.atomic import write_bytes
@@ -20,6 +22,8 @@ from tenfold.factory.uploads import Uploads
 from tenfold.jobs import OVER, Arguments, Jobs
 from tenfold.loop import flows, making
 from tenfold.serving.collecting import Tidying, collect_now
+from tenfold.web import console
+from tenfold.web.console.first import FirstOwner
 from tenfold.web.hub_app import Listening, created, listening
 from tenfold.web.identity import check_reach
 from tenfold.web.server import bound_socket
@@ -40,6 +44,8 @@ class Working:
     host: str
     pid: int
     url: str
+    first: str = field(default="", repr=False)
+    """Where the first owner is made; empty when there is one."""
 
 
 class Hub:
@@ -78,13 +84,14 @@ class Hub:
             bound = bound_socket(self._at.host, self._at.port)
             port = bound.getsockname()[1]
             working = Working(socket.gethostname(), os.getpid(), _url(self._at.host, port))
-            write_bytes(note, json.dumps(asdict(working)).encode())
+            write_bytes(note, json.dumps(_noted(working)).encode())
+            first = FirstOwner(scope)
             with (
                 jobs.opened(settings.home, catalog=settings.catalog) as work,
-                listening(created(self._workspace, work), bound),
+                listening(self._application(work, first), bound),
                 Tidying(self._workspace) as tidying,
             ):
-                told(working)
+                told(replace(working, first=first.link(working.url)))
                 while not self._stopped.is_set():
                     self._pass(work)
                     tidying.now_and_then()
@@ -92,6 +99,11 @@ class Hub:
         finally:
             note.unlink(missing_ok=True)
             claims.release(scope.tenant, LEASE)
+
+    def _application(self, work: Jobs, first: FirstOwner) -> FastAPI:
+        app = created(self._workspace, work)
+        console.attach(app, first)
+        return app
 
     def _pass(self, work: Jobs) -> None:
         """One pass; what fails is tried again by the next.
@@ -155,6 +167,11 @@ def _submit(workspace: Workspace, work: Jobs, kind: str, arguments: Arguments, k
     job = work.submit(kind, arguments, key)
     if kind == flows.RETRAIN and job.state in OVER:
         making.fail(workspace, **arguments, problem=job.problem or f"Its job is {job.state}.")
+
+
+def _noted(working: Working) -> dict[str, object]:
+    """What everybody may know."""
+    return {key: value for key, value in asdict(working).items() if key != "first"}
 
 
 def _url(host: str, port: int) -> str:
