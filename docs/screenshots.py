@@ -1,23 +1,26 @@
-"""Take the picture of the report that README.md shows: the top of a real report, in a browser.
+"""Take the pictures that README.md and the docs show: of a report, or of the console's screens.
 
     python docs/screenshots.py demo/reports/elpv-6-tasks.html docs/report.png
+    python docs/screenshots.py http://127.0.0.1:8081/ docs/console.png --height 560
 
-Needs chromium. The picture ends where `--height` says, above the first picture of the data: solar
-cells of the demo may not be shown here (CC BY-NC-SA 4.0).
+Needs chromium. A picture ends where `--height` says: solar cells of the demo may not be shown here
+(CC BY-NC-SA 4.0).
 """
 
 import argparse
+import io
 import shutil
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 from PIL import Image
+from playwright.sync_api import sync_playwright
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 MOST_BYTES = 300_000
 COLOURS = 192
+SETTLE_MS = 1500
+"""Until a page of the console has drawn itself."""
 
 
 def main() -> None:
@@ -25,30 +28,30 @@ def main() -> None:
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:
         sys.exit(f"screenshots need one of {', '.join(BROWSERS)}.")
-    with tempfile.TemporaryDirectory() as folder:
-        shot = Path(folder) / "shot.png"
-        command = [
-            *(browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"),
-            *(f"--user-data-dir={folder}/profile", f"--screenshot={shot}"),
-            f"--window-size={asked.width},{asked.height}",
-            asked.report.resolve().as_uri(),
-        ]
-        subprocess.run(command, check=True, capture_output=True, timeout=120)
-        picture = Image.open(shot).convert("RGB").crop((0, 0, asked.width, asked.height))
-    flat = picture.quantize(COLOURS, dither=Image.Dither.NONE)
-    flat.save(asked.out, optimize=True)
-    size = asked.out.stat().st_size
-    if size > MOST_BYTES:
-        sys.exit(f"{asked.out} has {size:,} bytes, more than {MOST_BYTES:,}: lower --height.")
-    sys.stdout.write(f"{asked.out}: {asked.width} × {asked.height} px, {size:,} bytes\n")
+    place = asked.page if "://" in asked.page else Path(asked.page).resolve().as_uri()
+    size = {"width": asked.width, "height": asked.height}
+    with sync_playwright() as played:
+        opened = played.chromium.launch(executable_path=browser, args=["--no-sandbox"])
+        page = opened.new_page(viewport=size, locale=asked.language)
+        page.goto(place)
+        page.wait_for_timeout(SETTLE_MS)
+        shot = page.screenshot(clip={"x": 0, "y": 0, **size}, full_page=True)
+        opened.close()
+    picture = Image.open(io.BytesIO(shot)).convert("RGB")
+    picture.quantize(COLOURS, dither=Image.Dither.NONE).save(asked.out, optimize=True)
+    written = asked.out.stat().st_size
+    if written > MOST_BYTES:
+        sys.exit(f"{asked.out} has {written:,} bytes, more than {MOST_BYTES:,}: lower --height.")
+    sys.stdout.write(f"{asked.out}: {asked.width} × {asked.height} px, {written:,} bytes\n")
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("report", type=Path, help="HTML that `tenfold make` wrote")
+    parser.add_argument("page", help="HTML that `tenfold make` wrote, or an address of the console")
     parser.add_argument("out", type=Path, help="PNG to write")
     parser.add_argument("--width", type=int, default=1280)
     parser.add_argument("--height", type=int, default=1745)
+    parser.add_argument("--language", default="en-US")
     return parser.parse_args()
 
 

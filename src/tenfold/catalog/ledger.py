@@ -389,7 +389,8 @@ def within(table: Table, months: tuple[int, int]) -> ColumnElement[bool]:
 
 def sum_columns(table: Table, keys: Sequence[Any]) -> list[Any]:
     """What `sum_of` reads: month, kind, …, currency, entries, then the fields of `Used`."""
-    return [*keys, cast(func.sum(table.c.entries), BigInteger), *_totals(table)]
+    counted = func.sum(table.c.entries) if "entries" in table.c else func.count()
+    return [*keys, cast(counted, BigInteger), *_totals(table)]
 
 
 def sum_of(row: Any, by: Sequence[By]) -> Sum:

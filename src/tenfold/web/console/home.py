@@ -1,8 +1,141 @@
-"""Screen."""
+"""Home: the loop as a living picture. Each part leads to its screen."""
 
+from dataclasses import dataclass
+from datetime import datetime, time
+from decimal import Decimal
+
+from nicegui import ui
+
+from tenfold.catalog import accounts
+from tenfold.catalog.overview import Overview, overview
+from tenfold.ledger import price
+from tenfold.ledger.cost import NOTHING, cost_of, money
 from tenfold.web.console.frame import title
+from tenfold.web.console.parts import Tone, empty, heading, link, words
 from tenfold.web.console.visitor import Visitor
+from tenfold.workspace import Workspace
+
+EVERY_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the page shows."""
+
+    now: Overview
+    cost: Decimal
+    """Since midnight, UTC."""
+    currency: str
+    is_shared: bool
+    """Whether somebody has an account."""
 
 
 async def screen(visitor: Visitor) -> None:
-    title(visitor.say("home"))
+    say = visitor.say
+    title(
+        say("The loop"), say("Pictures in, proven models out, watched at work, improved by review.")
+    )
+    holder = ui.element("div").classes("home")
+    await _draw(visitor, holder)
+    ui.timer(EVERY_S, lambda: _draw(visitor, holder), immediate=False)
+
+
+def standing(workspace: Workspace) -> Standing:
+    """How the loop stands now."""
+    scope = workspace.scope
+    midnight = datetime.combine(scope.now().date(), time(), scope.now().tzinfo)
+    found = overview(scope, since=midnight)
+    prices = price.load(workspace.settings.prices)
+    cost = sum((cost_of(one, prices) for one in found.used), NOTHING)
+    return Standing(found, cost.total, prices.currency, accounts.are_any(scope))
+
+
+async def _draw(visitor: Visitor, holder: ui.element) -> None:
+    found = await visitor.read(standing)
+    holder.clear()
+    with holder:
+        if not found.is_shared:
+            _nobody(visitor)
+        _loop(visitor, found)
+        _alarms(visitor, found.now.alarms)
+        _first_steps(visitor, found.now)
+
+
+def _nobody(visitor: Visitor) -> None:
+    say = visitor.say
+    with ui.element("div").classes("note"):
+        words(
+            say(
+                "Nobody has an account yet: whoever sits at this machine may do everything. "
+                "The hub printed a link, once, that makes you the owner."
+            )
+        )
+
+
+def _loop(visitor: Visitor, found: Standing) -> None:
+    """Six stations around, in the order in which a picture passes them."""
+    say, now = visitor.say, found.now
+    made = sum(now.models.values())
+    accepted = say("{count} accepted", count=say.number(now.models.get("accepted", 0)))
+    trial = say("{count} on trial", count=say.number(now.on_trial))
+    watched = say("{count} watched", count=say.number(now.watched))
+    sets = say("datasets: {count}", count=say.number(now.datasets))
+    with ui.element("ol").classes("loop").props(f'aria-label="{say("The loop")}"'):
+        _station(say.number(now.pictures), say("pictures"), sets, "/datasets")
+        _station(say.number(made), say("models made"), accepted, "/models")
+        _station(say.number(now.live), say("live"), trial, "/deployments")
+        _station(say.number(now.answers), say("answers"), watched, "/deployments")
+        tone: Tone = "bad" if now.alarms else "plain"
+        seen = say("the watch sees a change") if now.alarms else say("nothing changed")
+        _station(say.number(len(now.alarms)), say("alarms"), seen, "/deployments?alarm=1", tone)
+        tone = "warn" if now.waiting else "plain"
+        _station(
+            say.number(now.waiting), say("to review"), say("back to the data"), "/review", tone
+        )
+    with ui.element("a").classes("today").props('href="/ledger"'):
+        words(money(found.cost, found.currency), tag="strong")
+        words(say("cost today"), tag="span")
+
+
+def _station(number: str, name: str, under: str, to: str, tone: Tone = "plain") -> None:
+    with ui.element("li"), ui.element("a").classes(f"station {tone}").props(f'href="{to}"'):
+        words(number, tag="strong")
+        words(name, tag="span", classes="what")
+        words(under, tag="span", classes="muted")
+
+
+def _alarms(visitor: Visitor, alarms: tuple[str, ...]) -> None:
+    if not alarms:
+        return
+    with ui.element("section").classes("card"):
+        heading(visitor.say("Where something changed"))
+        with ui.element("ul").classes("plain"):
+            for name in alarms:
+                with ui.element("li"):
+                    link(name, f"/deployments/{name}")
+
+
+def _first_steps(visitor: Visitor, now: Overview) -> None:
+    """What to do next while the loop is not closed yet."""
+    say = visitor.say
+    if not now.datasets:
+        empty(
+            say("No pictures yet"),
+            say("Drop a folder of pictures: what is good and what is not may be its subfolders."),
+            to="/datasets",
+            action=say("Add pictures"),
+        )
+    elif not now.models:
+        empty(
+            say("No models yet"),
+            say("Say what to look for, and how sure it must be."),
+            to="/make",
+            action=say("Make a model"),
+        )
+    elif not now.live:
+        empty(
+            say("Nothing is at work yet"),
+            say("Choose a model and give it a place to work."),
+            to="/models?status=accepted",
+            action=say("See accepted models"),
+        )
