@@ -73,6 +73,16 @@ def facets(scope: Scope, name: str) -> Facets:
     )
 
 
+def labels(scope: Scope, name: str, *, attribute: str = "") -> set[str]:
+    """Every label of a dataset, or every value of one of its attributes."""
+    told = items.c.attributes[attribute].as_string() if attribute else cast(items.c.labels, Text)
+    with scope.read() as connection:
+        found = connection.execute(select(told).where(_of(scope, name)).distinct()).scalars()
+        if attribute:
+            return {value for value in found if value is not None}
+        return {label for written in found for label in json.loads(written)}
+
+
 def mark(scope: Scope, name: str) -> tuple[int, int]:
     """Changes when pictures come or go: how many there are, and the newest."""
     query = select(func.count(), func.max(items.c.id)).where(_of(scope, name))

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from tenfold import packages
-from tenfold.catalog import datasets, deployments, labels, loops, models, picks
+from tenfold.catalog import deployments, gallery, labels, loops, models, picks
 from tenfold.catalog.deployments import Deployment
 from tenfold.catalog.labels import Label
 from tenfold.errors import Conflict, DataError, NotFound
@@ -102,11 +102,8 @@ def words_of(workspace: Workspace, now: Deployment) -> tuple[str, ...]:
     manifest = packages.of_model(workspace.blobs, model).manifest
     if not is_good_or_bad(manifest):
         return manifest.classes
-    items = datasets.items_of(workspace.scope, model.dataset)
-    name = manifest.question.get("label")
-    there = {word for item in items for word in item.labels}
-    if name:
-        there = {item.attributes[name] for item in items if name in item.attributes}
+    name = manifest.question.get("label") or ""
+    there = gallery.labels(workspace.scope, model.dataset, attribute=name)
     return (*manifest.classes, *sorted(there - set(manifest.classes)))
 
 
