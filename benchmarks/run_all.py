@@ -23,6 +23,7 @@ SCRIPTS: dict[str, list[str]] = {
     "engines": ["engines.py"],
     "serving": ["serving.py"],
     "serving_faults": ["serving_faults.py"],
+    "console": ["console.py"],
 }
 """Script and options, by the name of the result."""
 

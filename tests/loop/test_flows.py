@@ -347,6 +347,12 @@ def test_a_clock_that_was_set_back_stops_no_loop(workspace):
     assert f"{workspace.scope.now():%Y-%m-%d}" in state.queued
 
 
+def test_answers_are_taken_in_where_nothing_is_watched(workspace):
+    answer(workspace, CAP, some(0, 3), run="run-1")
+    assert flows.take_in(workspace) == 3
+    assert flows.take_in(workspace) == 0
+
+
 def test_pictures_are_kept_once_a_deployment_is_watched(workspace):
     assert deployments.get(workspace.scope, CAP).keep_days == 0
     watch(workspace)

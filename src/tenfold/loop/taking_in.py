@@ -174,7 +174,8 @@ def _problem(deployment: str, error: TenfoldError) -> Happening:
 
 def _by_deployment(table: Any, wanted: set[str]) -> dict[str, Rows]:
     found: dict[str, list[dict[str, Any]]] = {}
-    for row in table.filter(pc.field("deployment").isin(sorted(wanted))).to_pylist():
+    names = pa.array(sorted(wanted), pa.string())  # typed, as nothing may be watched
+    for row in table.filter(pc.field("deployment").isin(names)).to_pylist():
         found.setdefault(row["deployment"], []).append(row)
     return {name: Rows(rows, _projections(rows)) for name, rows in found.items()}
 
