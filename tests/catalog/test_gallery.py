@@ -1,4 +1,4 @@
-"""A dataset as people look through it: by label, split, name and near-duplicates; both databases."""
+"""A dataset as people look through it: by label, split, name, near-duplicates; both databases."""
 
 import pytest
 
