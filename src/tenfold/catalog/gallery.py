@@ -77,9 +77,10 @@ def labels(scope: Scope, name: str, *, attribute: str = "") -> set[str]:
     """Every label of a dataset, or every value of one of its attributes."""
     told = items.c.attributes[attribute].as_string() if attribute else cast(items.c.labels, Text)
     with scope.read() as connection:
-        found = connection.execute(select(told).where(_of(scope, name)).distinct()).scalars()
+        there = told.is_not(None)
+        found = connection.execute(select(told).where(_of(scope, name), there).distinct()).scalars()
         if attribute:
-            return {value for value in found if value is not None}
+            return set(found)
         return {label for written in found for label in json.loads(written)}
 
 

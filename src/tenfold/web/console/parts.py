@@ -87,7 +87,7 @@ def button(
     return made.on("click", on_click)
 
 
-Cell = str | Callable[[], None]
+Cell = str | Callable[[], object]
 """Text, or what draws it."""
 
 

@@ -35,4 +35,89 @@ const tenfold = {
       }
     });
   },
+
+  // Files go to the hub by tus 1.0.0, three at a time; what has come stays there.
+  drop(csrf, said) {
+    const form = document.getElementById("drop");
+    if (!form) return;
+    const bar = form.querySelector(".progress"), told = form.querySelector(".told");
+    const wrong = form.querySelector(".wrong"), go = form.querySelector("[type=submit]");
+    const name = form.elements.name;
+    let chosen = [];
+
+    const choose = (files) => {
+      chosen = files.filter(([path]) => !path.split("/").some((part) => part.startsWith(".")));
+      const bytes = chosen.reduce((sum, [, file]) => sum + file.size, 0);
+      told.textContent = said.chosen.replace("{count}", chosen.length).replace("{size}", (bytes / 1e6).toFixed(1));
+      go.disabled = !chosen.length;
+      const root = chosen.length ? chosen[0][0].split("/")[0] : "";
+      if (!name.value) name.value = root.replace(/\.\w+$/, "").replace(/[^\w.-]+/g, "-").slice(0, 100);
+    };
+    for (const field of form.querySelectorAll("input[type=file]"))
+      field.addEventListener("change", () =>
+        choose([...field.files].map((file) => [file.webkitRelativePath || file.name, file])));
+    form.addEventListener("dragover", (event) => { event.preventDefault(); form.classList.add("over"); });
+    form.addEventListener("dragleave", () => form.classList.remove("over"));
+    form.addEventListener("drop", async (event) => {
+      event.preventDefault();
+      form.classList.remove("over");
+      const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry()).filter(Boolean);
+      choose((await Promise.all(entries.map((entry) => tenfold.within(entry, "")))).flat());
+    });
+
+    const ask = (place, method, headers, body) =>
+      fetch(place, { method, body, headers: { "Tus-Resumable": "1.0.0", "X-CSRF-Token": csrf, ...headers } });
+    const fail = async (answer) => { throw new Error((await answer.json().catch(() => ({}))).error || said.silent); };
+    const base64 = (text) => btoa(String.fromCodePoint(...new TextEncoder().encode(text)));
+    const strip = (path, root) => (root && path.startsWith(root) ? path.slice(root.length) : path);
+
+    form.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      go.disabled = true; wrong.textContent = ""; bar.classList.remove("unseen");
+      const root = chosen.every(([path]) => path.includes("/") && path.split("/")[0] === chosen[0][0].split("/")[0])
+        ? chosen[0][0].split("/")[0] + "/" : "";
+      const ids = [], queue = chosen.map((one, at) => [at, ...one]);
+      let sent = 0;
+      const worker = async () => {
+        for (let next; (next = queue.shift()); ) {
+          const [at, path, file] = next;
+          const made = await ask("/api/uploads", "POST", {
+            "Upload-Length": file.size, "Upload-Metadata": `filename ${base64(strip(path, root))}` });
+          if (!made.ok) await fail(made);
+          const { id } = await made.json();
+          for (let offset = 0; offset < file.size; ) {
+            const piece = file.slice(offset, offset + 8e6);
+            const taken = await ask(`/api/uploads/${id}`, "PATCH", {
+              "Upload-Offset": offset, "Content-Type": "application/offset+octet-stream" }, piece);
+            if (!taken.ok) await fail(taken);
+            offset += piece.size;
+          }
+          ids[at] = id;
+          sent += 1;
+          bar.firstElementChild.style.width = `${(100 * sent) / chosen.length}%`;
+          told.textContent = `${sent} / ${chosen.length}`;
+        }
+      };
+      try {
+        await Promise.all([worker(), worker(), worker()]);
+        const begun = await ask("/api/datasets", "POST", { "Content-Type": "application/json" },
+          JSON.stringify({ name: name.value, uploads: ids }));
+        if (!begun.ok) await fail(begun);
+        location.href = `/jobs/${(await begun.json()).key}`;
+      } catch (error) {
+        wrong.textContent = error.message === "Failed to fetch" ? said.silent : error.message;
+        go.disabled = false;
+      }
+    });
+  },
+
+  async within(entry, path) {
+    if (entry.isFile) return [[path + entry.name, await new Promise((done, not) => entry.file(done, not))]];
+    const reader = entry.createReader(), found = [];
+    for (;;) {
+      const some = await new Promise((done, not) => reader.readEntries(done, not));
+      if (!some.length) return found;
+      for (const one of some) found.push(...(await tenfold.within(one, `${path}${entry.name}/`)));
+    }
+  },
 };
