@@ -1,5 +1,6 @@
 """The review queue: what waits for people, the pictures, and what people say of them."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -78,7 +79,7 @@ def waiting(
 
 @router.post("/{name:path}")
 def label(name: str, body: Said, workspace: Labelling) -> Response:
-    """What a person says of a picture."""
+    """What a person says of a picture; the answer tells why it was picked."""
     opinion = Opinion(
         sample=body.sample,
         label=body.label,
@@ -88,4 +89,6 @@ def label(name: str, body: Said, workspace: Labelling) -> Response:
         source="hub",
         key=body.key,
     )
-    return answered(labelling.label(workspace, name, opinion))
+    taken = labelling.label(workspace, name, opinion)
+    why = [one.reason for one in picks.of_sample(workspace.scope, name, body.sample)]
+    return answered(asdict(taken) | {"why": why})
