@@ -30,7 +30,7 @@ KEYS = (
     ("u", "back to the last"),
     ("h", "heat map"),
     ("r", "draw a region"),
-    ("+ −", "zoom; drag to move"),
+    ("+ -", "zoom; drag to move"),
 )
 
 
