@@ -196,12 +196,26 @@ def test_many_makes_are_put_and_found_together(scope):
     assert [made.task for made in models.makes_of(scope)] == [f"task-{x}" for x in "mnop"]
 
 
+def test_pages_of_a_search_hold_every_model_of_a_task_once(scope):
+    for look, letter in enumerate("abcde", 1):
+        register(scope, letter, "xy", first=look, task="two" if letter in "bcd" else "one")
+    pages, after = list[list[str]](), ""
+    while page := models.search(scope, Search(limit=2, after=after)):
+        pages.append([model.id[0] for model in page])
+        after = page[-1].id
+    found = [letter for page in pages for letter in page]
+    assert [len(page) for page in pages] == [2, 2, 1]
+    assert set(found[:2]) == {"a", "e"}
+    assert set(found[2:]) == {"b", "c", "d"}
+
+
 def test_models_are_searched_counted_and_told_with_their_relatives(scope):
     register(scope, "a", "xy", first=1, task="one", status="refused")
     register(scope, "b", "xy", first=2, task="two%")
     assert models.count(scope) == {"accepted": 1, "refused": 1}
     assert [m.task for m in models.search(scope, Search(text="%"))] == ["two%"]
     assert [m.task for m in models.search(scope, Search(status="refused"))] == ["one"]
-    assert [m.task for m in models.search(scope, Search(after="one"))] == ["two%"]
+    assert [m.task for m in models.search(scope, Search(after="a" * 64))] == ["two%"]
+    assert models.count(scope, Search(text="%", status="refused")) == {"accepted": 1}
     family = models.lineage_of(scope, "b" * 64)
     assert (family.looks, family.relatives) == (2, (("a" * 64, "one", "refused"),))

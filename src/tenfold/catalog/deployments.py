@@ -129,8 +129,14 @@ def stepped(now: Deployment | None, change: Change) -> Deployment:
     return replace(now, state="retired", **_NO_TRIAL)
 
 
+def is_name(name: str) -> bool:
+    """Whether a deployment can be called so."""
+    is_long = len(name) > MOST_LETTERS
+    return not is_long and bool(NAME.fullmatch(name)) and not TAKEN & set(name.split("/"))
+
+
 def _check_name(name: str) -> None:
-    if len(name) > MOST_LETTERS or not NAME.fullmatch(name) or TAKEN & set(name.split("/")):
+    if not is_name(name):
         raise SpecError(
             f"a deployment is named by letters, digits, `.`, `_` and `-`, in parts between `/`, "
             f"none of them {', '.join(sorted(TAKEN))}; got {name!r}.",

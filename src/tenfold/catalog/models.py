@@ -1,11 +1,11 @@
 """Models: judged heads with their verdicts; and makes: what was asked and which model answers."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
-from sqlalchemy import Connection, Select, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, select, update
 
 from tenfold.catalog import questions
 from tenfold.catalog.questions import Spent
@@ -214,18 +214,15 @@ class Search:
     limit: int = 50
     """0: all."""
     after: str = ""
-    """Task name to go on behind."""
+    """Id of the model to go on behind."""
 
 
 def search(scope: Scope, sought: Search) -> list[Model]:
-    """Models in the order of their tasks' names, `limit` at most."""
-    chosen = select(models.c.id).where(models.c.tenant == scope.tenant)
-    for name in ("dataset", "fleet", "kind", "status"):
-        wanted = getattr(sought, name)
-        chosen = chosen.where(models.c[name] == wanted) if wanted else chosen
-    if sought.text:
-        chosen = chosen.where(models.c.task.icontains(sought.text, autoescape=True))
-    chosen = chosen.where(models.c.task > sought.after).order_by(models.c.task)
+    """Models in the order of their tasks' names, those of one task from the newest on."""
+    chosen = _sought(scope, sought, models.c.id)
+    last = find(scope, sought.after) if sought.after else None
+    chosen = chosen.where(_behind(last)) if last else chosen
+    chosen = chosen.order_by(models.c.task, models.c.created_at.desc(), models.c.id)
     chosen = chosen.limit(sought.limit) if sought.limit else chosen
     with scope.read() as connection:
         ids = connection.execute(chosen).scalars().all()
@@ -233,11 +230,21 @@ def search(scope: Scope, sought: Search) -> list[Model]:
     return [found[one] for one in ids if one in found]
 
 
-def count(scope: Scope) -> dict[str, int]:
-    """Models by status."""
-    query = select(models.c.status, func.count()).where(models.c.tenant == scope.tenant)
+def count(scope: Scope, sought: Search | None = None) -> dict[str, int]:
+    """Models by status; with `sought`, of those that it matches whatever their status."""
+    asked = replace(sought, status="") if sought else Search()
+    query = _sought(scope, asked, models.c.status, func.count().label("number"))
     with scope.read() as connection:
-        return {row[0]: row[1] for row in connection.execute(query.group_by(models.c.status))}
+        rows = connection.execute(query.group_by(models.c.status))
+        return {row.status: row.number for row in rows}
+
+
+def values_of(scope: Scope, name: Literal["dataset", "fleet"], *, most: int) -> list[str]:
+    """Datasets or fleets that models have, in order, `most` at most."""
+    column = models.c[name]
+    query = select(column).where(models.c.tenant == scope.tenant, column != "").distinct()
+    with scope.read() as connection:
+        return list(connection.execute(query.order_by(column).limit(most)).scalars())
 
 
 def latest_accepted(scope: Scope, question_id: int) -> Model | None:
@@ -360,6 +367,24 @@ def _check_nothing_changed(judging: Judging, joined: Sequence[Spent]) -> None:
             where=f"task {judging.models[0].task}",
             hint="Run the same command again.",
         )
+
+
+def _sought(scope: Scope, sought: Search, *columns: ColumnElement[Any]) -> Select[Any]:
+    """The models that are looked for, on every page."""
+    chosen = select(*columns).where(models.c.tenant == scope.tenant)
+    for name in ("dataset", "fleet", "kind", "status"):
+        wanted = getattr(sought, name)
+        chosen = chosen.where(models.c[name] == wanted) if wanted else chosen
+    if sought.text:
+        chosen = chosen.where(models.c.task.icontains(sought.text, autoescape=True))
+    return chosen
+
+
+def _behind(last: Model) -> ColumnElement[bool]:
+    """Models that come after `last` in a search."""
+    task, made, one = models.c.task, models.c.created_at, models.c.id
+    older = (made < last.created_at) | ((made == last.created_at) & (one > last.id))
+    return (task > last.task) | ((task == last.task) & older)
 
 
 def _mine(scope: Scope) -> Select[Any]:

@@ -124,7 +124,7 @@ def model_report(workspace: Workspace, make: Make) -> ModelReport:
     manifest = package.manifest
     judged = Judged.of(read(evidence.of_model(workspace.blobs, model)))
     verdict = Verdict.from_json(model.verdict)
-    mistakes = _mistakes(judged, manifest)
+    mistakes = surest_mistakes(judged, manifest)
     pictures = _Pictures(workspace, package)
     is_binary = bool(manifest.thresholds) and not manifest.multi_label
     return ModelReport(
@@ -132,11 +132,11 @@ def model_report(workspace: Workspace, make: Make) -> ModelReport:
         kind=_kind_words(manifest),
         decides=_decides(manifest, make.dataset),
         verdict=_verdict_lines(verdict),
-        lineage=_lineage(model, manifest),
+        lineage=lineage_lines(model, manifest),
         measures=_measures(judged, manifest, is_binary=is_binary),
         splits=tuple(SplitLine(n, found) for n, found in manifest.lineage["splits"].items()),
-        scores=_judged_scores(judged, manifest) if is_binary else None,
-        confusion=None if is_binary or manifest.multi_label else _confusion(judged, manifest),
+        scores=scores_of(judged, manifest) if is_binary else None,
+        confusion=None if is_binary or manifest.multi_label else confusion_of(judged, manifest),
         classes=_class_lines(verdict) if manifest.multi_label else (),
         mistakes=tuple(pictures.exhibit(judged, i) for i in mistakes[:SHOWN]),
         mistake_count=len(mistakes),
@@ -178,7 +178,7 @@ def _verdict_lines(verdict: Verdict) -> VerdictLines:
         status=verdict.status,
         sentence=" ".join([f"{verdict.status.capitalize()}:", *verdict.claims]),
         next_steps=verdict.next_steps,
-        bounds=tuple(_bound_line(b) for b in verdict.bounds if b.limit is not None),
+        bounds=tuple(bound_line(b) for b in verdict.bounds if b.limit is not None),
         confidence=verdict.confidence,
         look=verdict.look,
         alpha=verdict.alpha,
@@ -186,7 +186,7 @@ def _verdict_lines(verdict: Verdict) -> VerdictLines:
     )
 
 
-def _bound_line(bound: Bound) -> BoundLine:
+def bound_line(bound: Bound) -> BoundLine:
     assert bound.limit is not None
     return BoundLine(
         name=bound.name,
@@ -200,7 +200,7 @@ def _bound_line(bound: Bound) -> BoundLine:
     )
 
 
-def _lineage(model: Model, manifest: packages.Manifest) -> Lineage:
+def lineage_lines(model: Model, manifest: packages.Manifest) -> Lineage:
     return Lineage(
         model=model.id,
         snapshot=model.snapshot,
@@ -217,7 +217,7 @@ def _lineage(model: Model, manifest: packages.Manifest) -> Lineage:
     )
 
 
-def _judged_scores(judged: Judged, manifest: packages.Manifest) -> JudgedScores | None:
+def scores_of(judged: Judged, manifest: packages.Manifest) -> JudgedScores | None:
     if not judged.rows:
         return None
     good, bad = manifest.classes
@@ -240,7 +240,7 @@ def _measures(judged: Judged, manifest: packages.Manifest, *, is_binary: bool) -
     return measures
 
 
-def _confusion(judged: Judged, manifest: packages.Manifest) -> Confusion:
+def confusion_of(judged: Judged, manifest: packages.Manifest) -> Confusion:
     place = {name: i for i, name in enumerate(manifest.classes)}
     counts = np.zeros((len(place), len(place)), int)
     for row in judged.rows:
@@ -253,7 +253,7 @@ def _class_lines(verdict: Verdict) -> tuple[ClassLine, ...]:
     return tuple(ClassLine(b.of, b.n, b.errors, 0) for b in each)
 
 
-def _mistakes(judged: Judged, manifest: packages.Manifest) -> list[int]:
+def surest_mistakes(judged: Judged, manifest: packages.Manifest) -> list[int]:
     """Judge rows that went wrong, the surest mistakes first."""
     wrong = [i for i, row in enumerate(judged.rows) if _is_wrong(row, manifest)]
 

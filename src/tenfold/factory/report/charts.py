@@ -3,6 +3,7 @@
 Every function takes plain values and returns SVG to be placed inside a page.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,7 +29,15 @@ from tenfold.factory.report.svg import (
 from tenfold.factory.report.values import BoundLine, Confusion, JudgedScores
 from tenfold.factory.report.words import count, percent, percent_up, shorten
 
+Tell = Callable[..., str]
+"""Says an English pattern with its values, perhaps in another language."""
 BINS = 44
+
+
+def _plainly(english: str, **values: object) -> str:
+    return english.format(**values)
+
+
 SHARES = tuple((i / 5, percent(i / 5)) for i in range(6))
 
 
@@ -78,10 +87,10 @@ def area_under_roc(judged: JudgedScores) -> float | None:
     return float(-np.trapezoid(1 - found.escape, np.append(1.0, found.overkill[1:])))
 
 
-def histogram(judged: JudgedScores) -> Markup:
+def histogram(judged: JudgedScores, *, tell: Tell = _plainly) -> Markup:
     """Where do scores fall? Negatives grow upwards, positives downwards; errors are solid."""
     edges = _edges(judged)
-    across = Scale(float(edges[0]), float(edges[-1]), LEFT, RIGHT)
+    across = score_scale(judged)
     middle = (TOP + BOTTOM) / 2
     clipped = np.clip(judged.scores, edges[0], edges[-1])
     parts = [
@@ -90,10 +99,20 @@ def histogram(judged: JudgedScores) -> Markup:
     ]
     for is_positive, far in ((False, TOP + 10), (True, BOTTOM - 10)):
         mine = clipped[judged.is_positive == is_positive]
-        parts += _lane(mine, edges, judged, across=across, heights=(middle, far))
-    parts.append(_threshold_mark(across, judged.threshold, name="score →"))
-    label = f"Scores of {judged.negative} and {judged.positive} pictures around the threshold"
+        parts += _lane(mine, edges, judged, across=across, heights=(middle, far), tell=tell)
+    parts.append(_threshold_mark(across, judged.threshold, name="score →", tell=tell))
+    label = tell(
+        "Scores of {good} and {bad} pictures around the threshold",
+        good=judged.negative,
+        bad=judged.positive,
+    )
     return chart(label, parts)
+
+
+def score_scale(judged: JudgedScores) -> Scale:
+    """Where a score stands in `histogram` and `trade_off`."""
+    edges = _edges(judged)
+    return Scale(float(edges[0]), float(edges[-1]), LEFT, RIGHT)
 
 
 def beyond(judged: JudgedScores) -> int:
@@ -122,13 +141,14 @@ def _lane(
     *,
     across: Scale,
     heights: tuple[float, float],
+    tell: Tell,
 ) -> list[Markup]:
     """One truth's bars; those on the wrong side of the threshold are solid."""
     is_upper = heights[1] < heights[0]
     kind, label = ("good", judged.negative) if is_upper else ("bad", judged.positive)
     at = TOP - 6 if is_upper else BOTTOM - 6
     if not len(scores):
-        note = f"no {shorten(label, 24)} pictures judged"
+        note = tell("no {label} pictures judged", label=shorten(label, 24))
         return [words(LEFT + 4, heights[1], note, class_="name")]
     counts, _ = np.histogram(scores, bins=edges)
     up = Scale(0, float(counts.max()), *heights, power=0.5)
@@ -140,34 +160,42 @@ def _lane(
             across.at(float(edges[i + 1])) - 0.5,
             up.at(float(counts[i])),
             class_=f"{kind}{'' if is_wrong[i] else ' faint'}",
-            hint=f"{counts[i]} × {label}, score {edges[i]:.3g} to {edges[i + 1]:.3g}",
+            hint=tell(
+                "{count} × {label}, score {low} to {high}",
+                count=counts[i],
+                label=label,
+                low=f"{edges[i]:.3g}",
+                high=f"{edges[i + 1]:.3g}",
+            ),
         )
         for i in np.flatnonzero(counts)
     ]
     wrong = int(counts[is_wrong].sum())
-    verb = "rejected" if is_upper else "passed"
-    note = f"{count(wrong)} of {count(len(scores))} {shorten(label, 16)} {verb}"
+    pattern = "{wrong} of {n} {label} rejected" if is_upper else "{wrong} of {n} {label} passed"
+    note = tell(pattern, wrong=count(wrong), n=count(len(scores)), label=shorten(label, 16))
     side = (RIGHT, "end") if is_upper else (LEFT, "start")
     peak = words(LEFT - 8, heights[1] + 4, count(int(counts.max())), anchor="end", class_="tick")
     return [*bars, peak, words(side[0], at, note, anchor=side[1], class_=f"{kind}-words")]
 
 
-def _threshold_mark(across: Scale, threshold: float, *, name: str) -> Markup:
+def _threshold_mark(across: Scale, threshold: float, *, name: str, tell: Tell) -> Markup:
     """The threshold's line and number, and the axis' `name` on the side it leaves free."""
     x = across.at(threshold)
     is_left = x < (across.start + across.end) / 2
     near, far = ("start", "end") if is_left else ("end", "start")
-    label = f"threshold {threshold:.3g}"
+    label = tell("threshold {value}", value=f"{threshold:.3g}")
     return Markup("").join(
         (
             line((x, TOP), (x, BOTTOM), class_="mark"),
             words(x + (5 if is_left else -5), HEIGHT - 8, label, anchor=near, class_="mark-words"),
-            words(RIGHT if is_left else LEFT, HEIGHT - 8, name, anchor=far, class_="name"),
+            words(RIGHT if is_left else LEFT, HEIGHT - 8, tell(name), anchor=far, class_="name"),
         )
     )
 
 
-def roc(judged: JudgedScores, *, limits: tuple[float | None, float | None]) -> Markup:
+def roc(
+    judged: JudgedScores, *, limits: tuple[float | None, float | None], tell: Tell = _plainly
+) -> Markup:
     """How many positives are caught for how many rejected negatives?
 
     `limits` are the bar's (escape, overkill); where both are known, their region is shaded.
@@ -184,10 +212,16 @@ def roc(judged: JudgedScores, *, limits: tuple[float | None, float | None]) -> M
     parts.append(path(found.overkill, 1 - found.escape, (across, up), class_="curve"))
     parts += _operating_point(
         (across.at(overkill), up.at(1 - escape)),
-        (f"catches {percent(1 - escape)}", f"rejects {percent(overkill)}"),
+        (
+            tell("catches {share}", share=percent(1 - escape)),
+            tell("rejects {share}", share=percent(overkill)),
+        ),
     )
-    parts += _axis_names(f"{judged.negative} rejected →", f"{judged.positive} caught ↑")
-    return chart("Receiver operating characteristic with the operating point", parts)
+    parts += _axis_names(
+        tell("{label} rejected →", label=judged.negative),
+        tell("{label} caught ↑", label=judged.positive),
+    )
+    return chart(tell("Receiver operating characteristic with the operating point"), parts)
 
 
 def precision_recall(judged: JudgedScores) -> Markup:
@@ -209,11 +243,12 @@ def precision_recall(judged: JudgedScores) -> Markup:
     return chart("Precision against recall with the operating point", parts)
 
 
-def trade_off(judged: JudgedScores, *, limits: tuple[float | None, float | None]) -> Markup:
+def trade_off(
+    judged: JudgedScores, *, limits: tuple[float | None, float | None], tell: Tell = _plainly
+) -> Markup:
     """What would another threshold cost? Both error rates, and where both meet the bar."""
     found = rates(judged)
-    edges = _edges(judged)
-    across = Scale(float(edges[0]), float(edges[-1]), LEFT, RIGHT)
+    across = score_scale(judged)
     up = Scale(0, 1, BOTTOM, TOP, power=0.5)
     y_ticks = [(v, percent(v)) for v in (0, 0.01, 0.05, 0.1, 0.25, 0.5, 1)]
     parts = [
@@ -227,12 +262,12 @@ def trade_off(judged: JudgedScores, *, limits: tuple[float | None, float | None]
         if np.isnan(values).any():
             continue
         parts.append(path(found.thresholds, values, (across, up), class_=f"{kind}-line"))
-        parts.append(words(x, TOP - 8, name, anchor=anchor, class_=f"{kind}-words"))
+        parts.append(words(x, TOP - 8, tell(name), anchor=anchor, class_=f"{kind}-words"))
         if limit is not None:
             y = up.at(limit)
             parts.append(line((LEFT, y), (RIGHT, y), class_=f"{kind}-limit"))
-    parts.append(_threshold_mark(across, judged.threshold, name="if the threshold were →"))
-    return chart("Escape and overkill at every threshold", parts)
+    parts.append(_threshold_mark(across, judged.threshold, name="threshold →", tell=tell))
+    return chart(tell("Escape and overkill at every threshold"), parts)
 
 
 def _region(found: Rates, limits: tuple[float | None, float | None], across: Scale) -> list[Markup]:
@@ -281,7 +316,7 @@ def _spread_shares() -> list[tuple[float, str]]:
     return [(v, percent(v)) for v in (0, 0.01, 0.05, 0.1, 0.25, 0.5, 1)]
 
 
-def interval(bound: BoundLine) -> Markup:
+def interval(bound: BoundLine, *, tell: Tell = _plainly) -> Markup:
     """Is the bound inside the bar? Dot: seen; line: proven at most; shade: allowed."""
     width, height, base = 360, 42, 16
     reach = max(bound.limit * 1.6, (bound.upper if bound.upper is not None else 0) * 1.12)
@@ -293,7 +328,11 @@ def interval(bound: BoundLine) -> Markup:
         line((limit, base - 12), (limit, base + 12), class_="mark"),
         words(8, height - 2, "0", class_="tick small"),
         words(
-            limit, height - 2, f"bar {percent(bound.limit)}", anchor="middle", class_="tick small"
+            limit,
+            height - 2,
+            tell("bar {limit}", limit=percent(bound.limit)),
+            anchor="middle",
+            class_="tick small",
         ),
     ]
     if bound.observed is not None and bound.upper is not None:
@@ -304,11 +343,16 @@ def interval(bound: BoundLine) -> Markup:
             line((most, base - 7), (most, base + 7), class_=f"reach {tone}"),
             node("circle", cx=seen, cy=base, r=5, class_=f"seen {tone}"),
         ]
-    label = f"{bound.name}: at most {percent_up(bound.upper)}, the bar asks {percent(bound.limit)}"
+    label = tell(
+        "{name}: at most {upper}, the bar asks {limit}",
+        name=tell(bound.name),
+        upper=percent_up(bound.upper),
+        limit=percent(bound.limit),
+    )
     return chart(label, parts, width=width, height=height)
 
 
-def confusion_matrix(confusion: Confusion) -> Markup:
+def confusion_matrix(confusion: Confusion, *, tell: Tell = _plainly) -> Markup:
     """Which class is taken for which? For up to about a dozen classes."""
     names, counts = confusion.classes, confusion.counts
     k = len(names)
@@ -324,18 +368,24 @@ def confusion_matrix(confusion: Confusion) -> Markup:
         parts.append(node("g", words(0, 0, shorten(name, 14)), transform=turn))
         recall = percent(float(counts[i, i] / totals[i]))
         parts.append(words(left + side * k + 8, y + side / 2 + 4, recall, class_="tick"))
-        parts += [_cell(confusion, (i, j), (left + j * side, y, side)) for j in range(k)]
-    parts.append(words(left + side * k + 8, top - 8, "found", class_="name"))
-    return chart(
-        "Confusion matrix: truth in rows, answer in columns", parts, width=width, height=height
-    )
+        parts += [_cell(confusion, (i, j), (left + j * side, y, side), tell) for j in range(k)]
+    parts.append(words(left + side * k + 8, top - 8, tell("found"), class_="name"))
+    label = tell("Confusion matrix: truth in rows, answer in columns")
+    return chart(label, parts, width=width, height=height)
 
 
-def _cell(confusion: Confusion, at: tuple[int, int], place: tuple[float, float, float]) -> Markup:
+def _cell(
+    confusion: Confusion, at: tuple[int, int], place: tuple[float, float, float], tell: Tell
+) -> Markup:
     (i, j), (x, y, side) = at, place
     number = int(confusion.counts[i, j])
     share = number / max(int(confusion.counts[i].sum()), 1)
-    hint = f"{number} × {confusion.classes[i]} answered {confusion.classes[j]}"
+    hint = tell(
+        "{count} × {truth} answered {answer}",
+        count=number,
+        truth=confusion.classes[i],
+        answer=confusion.classes[j],
+    )
     frame = box(x + 1, y + 1, x + side - 1, y + side - 1, class_="cell", hint=hint)
     if not number:
         return frame

@@ -120,4 +120,58 @@ const tenfold = {
       for (const one of some) found.push(...(await tenfold.within(one, `${path}${entry.name}/`)));
     }
   },
+  // A threshold that is tried on the page of a model: moves the mark, and says what it comes to.
+  whatIf(input) {
+    const root = input.closest("[data-points]");
+    root.points ??= JSON.parse(root.dataset.points);
+    const [threshold, x, ...counts] = root.points[input.value];
+    const told = String(Number(threshold.toPrecision(4)));
+    root.querySelector('[data-out="threshold"]').textContent = told;
+    input.setAttribute("aria-valuetext", told);
+    ["escape", "overkill"].forEach((kind, i) => {
+      const [errors, perMille, upper] = counts.slice(3 * i, 3 * i + 3);
+      root.querySelector(`[data-out="${kind}"]`).textContent = errors;
+      const most = root.querySelector(`[data-out="${kind}-upper"]`);
+      most.textContent = `${perMille / 10}\u202f%`;
+      const limit = most.closest("tr").dataset.limit;
+      most.classList.toggle("met", limit !== undefined && upper <= Number(limit));
+      most.classList.toggle("unmet", limit !== undefined && upper > Number(limit));
+    });
+    for (const chart of root.querySelectorAll(".movable svg")) {
+      let mark = chart.querySelector(".moved");
+      if (!mark) {
+        mark = document.createElementNS("http://www.w3.org/2000/svg", "line");
+        for (const [name, value] of Object.entries({ class: "moved", y1: 28, y2: 258 })) {
+          mark.setAttribute(name, value);
+        }
+        chart.append(mark);
+      }
+      mark.setAttribute("x1", x);
+      mark.setAttribute("x2", x);
+    }
+  },
+
+  ownThreshold(button) {
+    const root = button.closest("[data-points]");
+    const input = root.querySelector('input[type="range"]');
+    input.value = root.dataset.own;
+    tenfold.whatIf(input);
+  },
+
+  // A picture, or what the head found strange in it.
+  heat(tile) {
+    const picture = tile.querySelector("img");
+    const isHot = tile.getAttribute("aria-pressed") === "true";
+    tile.setAttribute("aria-pressed", String(!isHot));
+    tile.classList.add("waiting");
+    picture.onload = picture.onerror = () => tile.classList.remove("waiting");
+    picture.src = isHot ? tile.dataset.plain : tile.dataset.heat;
+  },
 };
+
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "h" || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target.matches("input, textarea, select")) return;
+  const tile = document.querySelector("[data-heat]:hover") ?? document.activeElement;
+  if (tile?.matches("[data-heat]")) tenfold.heat(tile);
+});
