@@ -53,9 +53,12 @@ const tenfold = {
       const root = chosen.length ? chosen[0][0].split("/")[0] : "";
       if (!name.value) name.value = root.replace(/\.\w+$/, "").replace(/[^\w.-]+/g, "-").slice(0, 100);
     };
-    for (const field of form.querySelectorAll("input[type=file]"))
-      field.addEventListener("change", () =>
-        choose([...field.files].map((file) => [file.webkitRelativePath || file.name, file])));
+    const taken = (field) =>
+      choose([...field.files].map((file) => [file.webkitRelativePath || file.name, file]));
+    for (const field of form.querySelectorAll("input[type=file]")) {
+      field.addEventListener("change", () => taken(field));
+      if (field.files.length) taken(field);
+    }
     form.addEventListener("dragover", (event) => { event.preventDefault(); form.classList.add("over"); });
     form.addEventListener("dragleave", () => form.classList.remove("over"));
     form.addEventListener("drop", async (event) => {
