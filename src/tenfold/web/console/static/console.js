@@ -170,7 +170,49 @@ const tenfold = {
     picture.onload = picture.onerror = () => tile.classList.remove("waiting");
     picture.src = isHot ? tile.dataset.plain : tile.dataset.heat;
   },
+
+  // Sends a form with `data-send` to the hub's API.
+  async send(form) {
+    const { send, method, csrf, to, reveals } = form.dataset;
+    const told = JSON.parse(form.dataset.told);
+    const body = Object.fromEntries(new FormData(form));
+    const wrong = form.querySelector(".wrong");
+    wrong.textContent = "";
+    if (told.again && body.again !== body.new) return void (wrong.textContent = told.again);
+    delete body.again;
+    try {
+      const answer = await fetch(send, {
+        method,
+        headers: { "Content-Type": "application/json", "X-CSRF-Token": csrf },
+        body: JSON.stringify(body),
+      });
+      const found = await answer.json();
+      if (!answer.ok) return void (wrong.textContent = told[answer.status] || found.error);
+      if (!reveals) return void (to ? (location.href = to) : location.reload());
+      const box = document.getElementById(reveals);
+      box.hidden = false;
+      box.querySelector("code").textContent = found[reveals];
+      form.reset();
+    } catch {
+      wrong.textContent = told.silent;
+    }
+  },
+
+  // Also where the hub is reached by plain HTTP, where browsers offer no clipboard.
+  async copy(button) {
+    const text = button.parentElement.querySelector("code");
+    getSelection().selectAllChildren(text);
+    if (navigator.clipboard) await navigator.clipboard.writeText(text.textContent);
+    else document.execCommand("copy");
+    button.textContent = button.dataset.done;
+  },
 };
+
+document.addEventListener("submit", (event) => {
+  if (!event.target.dataset.send) return;
+  event.preventDefault();
+  tenfold.send(event.target);
+});
 
 document.addEventListener("keydown", (event) => {
   if (event.key !== "h" || event.ctrlKey || event.metaKey || event.altKey) return;
