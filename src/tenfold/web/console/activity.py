@@ -45,7 +45,7 @@ DEEDS = {
     "enable-account": "enabled an account",
     "sign-in": "signed in",
     "sign-out": "signed out",
-    "sign-in-failed": "saw a sign-in fail",
+    "sign-in-failed": "noted a failed sign-in",
 }
 """Each action in plain words."""
 DETAILS = {
@@ -216,7 +216,7 @@ def verified(workspace: Workspace, noted: str) -> tuple[Verified, bool]:
 async def _verify(visitor: Visitor, noted: str, room: Element) -> None:
     say = visitor.say
     if noted and not DIGEST.fullmatch(noted):
-        _say(room, say("A digest has 16 to 64 digits of 0-9 and a-f."), is_bad=True)
+        _warn(room, say("A digest has 16 to 64 digits of 0-9 and a-f."))
         return
     done = await visitor.do("activity", verified, noted)
     if done is None:
@@ -224,23 +224,28 @@ async def _verify(visitor: Visitor, noted: str, room: Element) -> None:
     found, is_whole = done
     rows = say.number(found.rows)
     if found.holds:
-        _say(room, say("Yes: all {count} rows are as they were written.", count=rows))
+        room.clear()
         with room, ui.element("div").classes("said"):
+            words(say("Yes: all {count} rows are as they were written.", count=rows), tag="strong")
             words(say("The newest digest, to note down elsewhere:"))
             words(found.head, tag="code")
             copy(say)
     elif is_whole:
-        text = say("No: no row has the digest you noted. The log was cut off or written anew.")
-        _say(room, text, is_bad=True)
+        _warn(
+            room, say("No: no row has the digest you noted. The log was cut off or written anew.")
+        )
     elif found.broken:
         number = say.number(found.broken.number)
-        text = say("No: row {number} was changed, exchanged or removed.", number=number)
-        _say(room, text, is_bad=True)
-        with room:
-            words(say("The {count} rows before it hold.", count=rows))
+        _warn(
+            room,
+            say("No: row {number} was changed, exchanged or removed.", number=number),
+            say("The {count} rows before it hold.", count=rows),
+        )
 
 
-def _say(room: Element, text: str, *, is_bad: bool = False) -> None:
+def _warn(room: Element, text: str, more: str = "") -> None:
     room.clear()
-    with room:
-        words(text, tag="strong", classes="said bad" if is_bad else "said")
+    with room, ui.element("div").classes("said bad"):
+        words(text, tag="strong")
+        if more:
+            words(more)

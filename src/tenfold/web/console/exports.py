@@ -10,6 +10,7 @@ from tenfold.ledger import headcount, price
 from tenfold.ledger.breakdown import Grouping
 from tenfold.ledger.export import as_csv
 from tenfold.ledger.headcount import Headcount
+from tenfold.ledger.price import Prices
 from tenfold.ledger.report import Economics, Question, economics_of
 from tenfold.web.who import Shown
 from tenfold.workspace import Workspace
@@ -23,8 +24,7 @@ def attach(app: FastAPI) -> None:
     @app.get("/console/ledger.csv", include_in_schema=False)
     def ledger(workspace: Shown, since: str = "", until: str = "", by: str = "task") -> Response:
         asked = question(since, until, by)
-        prices = price.load(workspace.settings.prices)
-        data = as_csv(economics_of(workspace.scope, asked, prices))
+        data = as_csv(economics(workspace, asked, None))
         name = f"ledger-{'-'.join(part for part in (asked.by, since, until) if part)}.csv"
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
         return Response(data, media_type="text/csv; charset=utf-8", headers=headers)
@@ -47,9 +47,19 @@ def economics(workspace: Workspace, asked: Question, people: Headcount | None) -
 
     Raises:
         SpecError: see `economics_of` and `price.load`.
+        NotFound: see `prices_of`.
+    """
+    return economics_of(workspace.scope, asked, prices_of(workspace), people)
+
+
+def prices_of(workspace: Workspace) -> Prices:
+    """The prices in force.
+
+    Raises:
+        SpecError: see `price.load`.
         NotFound: there is no price file where the settings say.
     """
-    return economics_of(workspace.scope, asked, price.load(workspace.settings.prices), people)
+    return price.load(workspace.settings.prices)
 
 
 def people_of(workspace: Workspace) -> Headcount | None:

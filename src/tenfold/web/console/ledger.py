@@ -14,7 +14,7 @@ from tenfold.ledger.headcount import Headcount
 from tenfold.ledger.months import before, name
 from tenfold.ledger.report import Economics, Month
 from tenfold.web.console.bars import TOLD, Bar, Piece, columns, rows
-from tenfold.web.console.exports import BY, economics, people_of, question
+from tenfold.web.console.exports import BY, economics, people_of, prices_of, question
 from tenfold.web.console.forms import asking, choice, field
 from tenfold.web.console.frame import title
 from tenfold.web.console.parts import Column, card, empty, figure, heading, link, table, words
@@ -37,7 +37,7 @@ ASKED: dict[Grouping, tuple[str, str]] = {
     "tenant": ("Tenant", "What did the tenant cost?"),
     "fleet": ("Fleet", "What did each fleet cost?"),
 }
-LISTED = 100
+LISTED = 40
 
 
 async def screen(visitor: Visitor) -> None:
@@ -52,6 +52,11 @@ async def screen(visitor: Visitor) -> None:
             raise ValueError
     except (TenfoldError, ValueError):
         _wrong(say("This period is none: give months such as 2026-11, the first before the last."))
+        return
+    try:
+        await visitor.read(prices_of)
+    except TenfoldError as error:
+        _wrong(say("The price file cannot be read. TENFOLD_PRICES names it."), error)
         return
     people = await _people(visitor)
     try:

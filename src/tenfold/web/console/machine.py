@@ -6,14 +6,12 @@ from importlib.metadata import version
 from nicegui import ui
 
 from tenfold.errors import TenfoldError
-from tenfold.ledger import price
-from tenfold.ledger.price import Prices, Rates
+from tenfold.ledger.price import Rates
 from tenfold.settings import Settings
-from tenfold.web.console.exports import people_of
+from tenfold.web.console.exports import people_of, prices_of
 from tenfold.web.console.parts import Cell, Column, card, facts, table, words
 from tenfold.web.console.text import Text
 from tenfold.web.console.visitor import Visitor
-from tenfold.workspace import Workspace
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "How long things are kept": ("answers_days", "uploads_days", "features_gb"),
@@ -42,7 +40,7 @@ EMPTY = {
 RATES = {
     "cpu_hour": "a CPU core for an hour",
     "gb_month": "10⁹ bytes stored for a month",
-    "kept_months": "stored data is paid for, at once",
+    "kept_months": "storage, paid at once for",
     "gb_read": "10⁹ bytes read back",
     "image": "a picture embedded",
     "label": "a label bought",
@@ -69,10 +67,6 @@ async def show_machine(visitor: Visitor) -> None:
         facts([(say("Version of Tenfold"), version("tenfold"))])
         for group, names in GROUPS.items():
             _group(say, settings, group, names)
-
-
-def prices_of(workspace: Workspace) -> Prices:
-    return price.load(workspace.settings.prices)
 
 
 async def _prices(visitor: Visitor, settings: Settings) -> None:

@@ -208,10 +208,11 @@ class _People:
         how = Sending(f"/api/accounts/{name}/password", "PUT", told=told)
         with ui.dialog(value=True) as dialog, ui.element("div").classes("card ask"):
             heading(say("New password for {name}", name=name))
-            words(say("They are signed out everywhere. Tell it them by another way."))
+            words(say("They will be signed out everywhere. Tell them the new password yourself."))
             with sending(self.visitor, how):
                 new_password(say("New password"))
                 send(say("Set it"))
+            words(say("At least ten letters."), classes="muted")
             button(say("Cancel"), dialog.close)
 
 
