@@ -101,6 +101,15 @@ def of_deployment(scope: Scope, deployment: str, *, after: int = 0) -> list[Labe
         return _labels(connection.execute(query.order_by(labels.c.id)))
 
 
+def has_said(scope: Scope, deployment: str, sample: str, *, actor: str) -> bool:
+    """Whether somebody said something of a picture."""
+    query = select(labels.c.id).where(
+        _of(scope, deployment), labels.c.sample == sample, labels.c.actor == actor
+    )
+    with scope.read() as connection:
+        return connection.execute(query.limit(1)).first() is not None
+
+
 def count(scope: Scope, deployment: str) -> int:
     """How often something was said of a deployment's pictures."""
     query = select(func.count()).select_from(labels).where(_of(scope, deployment))

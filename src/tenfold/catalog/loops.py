@@ -162,6 +162,22 @@ def timeline(scope: Scope, deployment: str) -> list[Happening]:
     return sorted(found, key=lambda one: one.at or scope.now())
 
 
+def latest(scope: Scope, deployment: str, *, limit: int) -> list[Happening]:
+    """The end of a timeline, newest first."""
+    noted = select(happenings).where(
+        happenings.c.tenant == scope.tenant, happenings.c.deployment == deployment
+    )
+    moved = select(transitions).where(
+        transitions.c.tenant == scope.tenant, transitions.c.name == deployment
+    )
+    noted = noted.order_by(happenings.c.id.desc()).limit(limit)
+    moved = moved.order_by(transitions.c.id.desc()).limit(limit)
+    with scope.read() as connection:
+        found = [_happening(row) for row in connection.execute(noted)]
+        found += [_transition(row) for row in connection.execute(moved)]
+    return sorted(found, key=lambda one: one.at or scope.now(), reverse=True)[:limit]
+
+
 def has_happened(scope: Scope, deployment: str, key: str) -> bool:
     """Whether a happening is on the timeline."""
     query = select(happenings.c.id).where(

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import Any, Literal, get_args
 
-from sqlalchemy import ColumnElement, Connection, Row, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, exists, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from tenfold.catalog.scope import Scope
@@ -249,11 +249,27 @@ def counts(scope: Scope, deployment: str) -> Counts:
         )
 
 
-def waiting(scope: Scope) -> dict[str, int]:
-    """Open pictures by deployment, where there are any."""
+def left(scope: Scope, deployment: str, *, unseen_by: str) -> int:
+    """Open pictures of a deployment of which that person said nothing."""
+    return waiting(scope, unseen_by=unseen_by, deployment=deployment).get(deployment, 0)
+
+
+def waiting(scope: Scope, *, unseen_by: str = "", deployment: str = "") -> dict[str, int]:
+    """Open pictures by deployment, where there are any. With `unseen_by`, only those of which that
+    person said nothing."""
+    is_open = (picks.c.tenant == scope.tenant) & picks.c.settled_at.is_(None)
+    if deployment:
+        is_open &= picks.c.deployment == deployment
+    if unseen_by:
+        is_open &= ~exists().where(
+            labels.c.tenant == picks.c.tenant,
+            labels.c.deployment == picks.c.deployment,
+            labels.c.sample == picks.c.sample,
+            labels.c.actor == unseen_by,
+        )
     query = (
         select(picks.c.deployment, func.count(picks.c.sample.distinct()).label("n"))
-        .where(picks.c.tenant == scope.tenant, picks.c.settled_at.is_(None))
+        .where(is_open)
         .group_by(picks.c.deployment)
         .order_by(picks.c.deployment)
     )

@@ -1,13 +1,14 @@
 """How far loops are, in plain words."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tenfold import packages
 from tenfold.catalog import deployments, labels, loops, models, picks
+from tenfold.catalog.deployments import Deployment
 from tenfold.catalog.loops import Loop
 from tenfold.catalog.picks import Pick
 from tenfold.loop import draws, flows, spec
-from tenfold.loop.error_rates import Audit, against, error_rates
+from tenfold.loop.error_rates import Audit, ErrorRates, against, error_rates
 from tenfold.loop.labelling import is_good_or_bad
 from tenfold.loop.making import task_of
 from tenfold.loop.retrain import (
@@ -16,12 +17,15 @@ from tenfold.loop.retrain import (
     GiveUp,
     Make,
     Promote,
+    Situation,
     Try,
     Wait,
     next_action,
 )
 from tenfold.loop.review import CANNOT_TELL
+from tenfold.loop.spec import LoopSpec
 from tenfold.loop.state import LoopState
+from tenfold.specs.bar import Bar
 from tenfold.workspace import Workspace
 
 
@@ -56,12 +60,45 @@ def watched(workspace: Workspace, deployment: str = "") -> list[Watched]:
     return [_watched(workspace, loop) for loop in loops.everything(workspace.scope)]
 
 
-def _watched(workspace: Workspace, loop: Loop) -> Watched:
+@dataclass(frozen=True, slots=True)
+class Closely:
+    """One loop in numbers, for whoever draws it."""
+
+    loop: Loop
+    rules: LoopSpec
+    state: LoopState
+    now: Deployment
+    seen: Situation
+    action: Action
+    bar: Bar | None = None
+    """Of the task of what is live; None: it is not watched yet."""
+    rates: ErrorRates | None = None
+
+
+def closely(workspace: Workspace, deployment: str) -> Closely:
+    """How far a loop is, in numbers.
+
+    Raises:
+        NotFound: that deployment is not watched.
+    """
+    loop = loops.get(workspace.scope, deployment)
+    found = _looked_at(workspace, loop)
+    bar, rates = _proven(workspace, deployment, found.state) or (None, None)
+    return replace(found, bar=bar, rates=rates)
+
+
+def _looked_at(workspace: Workspace, loop: Loop) -> Closely:
     rules = spec.parse(loop.spec, where=f"loop of {loop.deployment}")
     state = LoopState.from_json(loop.state)
     now = deployments.get(workspace.scope, loop.deployment)
     seen = flows.situation(workspace, rules, state, now)
     action = next_action(rules.retrain, seen, needs_nod=rules.approve == "person")
+    return Closely(loop, rules, state, now, seen, action)
+
+
+def _watched(workspace: Workspace, loop: Loop) -> Watched:
+    found = _looked_at(workspace, loop)
+    state, now = found.state, found.now
     counted = picks.counts(workspace.scope, loop.deployment)
     remarks = (
         [f"Model {state.trying.number} is being made: {state.trying.why}"] if state.trying else []
@@ -69,6 +106,7 @@ def _watched(workspace: Workspace, loop: Loop) -> Watched:
     waits = len(state.trial.waits_for) if state.trial else 0
     if waits:
         remarks.append(f"{waits:,} pictures hold up the trial until somebody says what they show.")
+    proven = _proven(workspace, loop.deployment, state)
     return Watched(
         deployment=loop.deployment,
         live=now.live,
@@ -77,16 +115,18 @@ def _watched(workspace: Workspace, loop: Loop) -> Watched:
         alarms=state.alarmed,
         to_review=counted.open,
         labels=labels.count(workspace.scope, loop.deployment),
-        next=in_words(action),
-        rates=tuple(_rates(workspace, loop.deployment, state)),
+        next=in_words(found.action),
+        rates=tuple(against(*proven)) if proven else (),
         remarks=tuple(remarks),
     )
 
 
-def _rates(workspace: Workspace, deployment: str, state: LoopState) -> list[str]:
-    """How often what is live is wrong, held against the bar of its task."""
+def _proven(
+    workspace: Workspace, deployment: str, state: LoopState
+) -> tuple[Bar, ErrorRates] | None:
+    """How often what is live is wrong, and the bar of its task; None: it is not watched yet."""
     if not state.live:
-        return []
+        return None
     bar = task_of(workspace, state.live).bar
     manifest = packages.of_model(workspace.blobs, models.get(workspace.scope, state.live)).manifest
     good = manifest.classes[0] if is_good_or_bad(manifest) else None
@@ -94,7 +134,7 @@ def _rates(workspace: Workspace, deployment: str, state: LoopState) -> list[str]
     audits = [
         _audit(one, good=good) for one in drawn if one.detail.get("watch") == state.watched_as
     ]
-    return against(bar, error_rates(state.draws, audits, alpha=bar.alpha))
+    return bar, error_rates(state.draws, audits, alpha=bar.alpha)
 
 
 def _audit(one: Pick, *, good: str | None) -> Audit:

@@ -1,6 +1,5 @@
 """The review queue: what waits for people, the pictures, and what people say of them."""
 
-from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -68,18 +67,20 @@ def waiting(
     """What waits for whoever asks, in the order in which it is to be shown; neither why nor what
     was said, which would be seen in the picture. And what may be said."""
     now = deployments.get(workspace.scope, name)
-    found = picks.open_picks(workspace.scope, name, limit=limit, unseen_by=workspace.scope.actor)
+    asking = workspace.scope.actor
+    found = picks.open_picks(workspace.scope, name, limit=limit, unseen_by=asking)
     return answered(
         {
             "pictures": [{"sample": one.sample, "answered_at": one.answered_at} for one in found],
             "words": labelling.words_of(workspace, now),
+            "left": picks.left(workspace.scope, name, unseen_by=asking),
         }
     )
 
 
 @router.post("/{name:path}")
 def label(name: str, body: Said, workspace: Labelling) -> Response:
-    """What a person says of a picture; the answer tells why it was picked."""
+    """What a person says of a picture."""
     opinion = Opinion(
         sample=body.sample,
         label=body.label,
@@ -89,6 +90,4 @@ def label(name: str, body: Said, workspace: Labelling) -> Response:
         source="hub",
         key=body.key,
     )
-    taken = labelling.label(workspace, name, opinion)
-    why = [one.reason for one in picks.of_sample(workspace.scope, name, body.sample)]
-    return answered(asdict(taken) | {"why": why})
+    return answered(labelling.label(workspace, name, opinion))

@@ -15,7 +15,7 @@ from starlette.websockets import WebSocketClose
 
 from tenfold.errors import NotAllowed, TenfoldError
 from tenfold.roles import Action, may
-from tenfold.web.console import downloads, exports, pictures
+from tenfold.web.console import downloads, exports, picked, pictures
 from tenfold.web.console.first import FirstOwner
 from tenfold.web.console.frame import frame, refusal
 from tenfold.web.console.text import LANGUAGE_COOKIE, LANGUAGES
@@ -60,6 +60,7 @@ def attach(app: FastAPI, first: FirstOwner) -> None:
     pictures.attach(app)
     downloads.attach(app)
     exports.attach(app)
+    picked.attach(app)
     for path, (name, action) in SCREENS.items():
         screen: Screen = import_module(f"tenfold.web.console.{name}").screen
         ui.page(path, response_timeout=BUILD_S)(_guarded(app, path, screen, action))

@@ -1,115 +1,176 @@
-"""Reviewing: one picture at a time, by keys. The browser holds the next ones ready."""
+"""One picture at a time: what it shows, by a key. The browser does it, see static/review.js."""
 
 import json
 from dataclasses import dataclass
+from typing import Literal
 
 from nicegui import ui
 
 from tenfold import packages
-from tenfold.catalog import deployments, models, picks
+from tenfold.catalog import deployments, models
 from tenfold.loop import labelling
 from tenfold.web.console.frame import title
-from tenfold.web.console.parts import heading, words
+from tenfold.web.console.parts import link, words
 from tenfold.web.console.text import Text
 from tenfold.web.console.visitor import Visitor
 from tenfold.workspace import Workspace
 
-WHY = {
-    "audit": "it was drawn by lot",
-    "doubt": "the answer was doubtful",
-    "novelty": "it looks like nothing before",
-    "disagreement": "heads disagreed",
-    "drift": "it shows what has changed",
-    "miss": "a missed defect was reported",
-    "suspect": "its label may be wrong",
+REASONS = {
+    "audit": "drawn by lot",
+    "doubt": "the model was unsure",
+    "novelty": "unlike what the model had learnt",
+    "disagreement": "two models said different things",
+    "drift": "production changed",
+    "miss": "reported as a missed defect",
+    "suspect": "its label was doubted",
 }
-"""Reasons of picks, told after one has spoken."""
-KEYS = (
-    ("1–9", "say what it shows"),
-    ("0", "nobody can tell"),
-    ("u", "back to the last"),
-    ("h", "heat map"),
-    ("r", "draw a region"),
-    ("+ -", "zoom; drag to move"),
+HELP = (
+    ("1 – 9", "say what it shows"),
+    ("0 / ?", "cannot tell"),
+    ("U", "undo"),
+    ("S", "later"),
+    ("+ / -", "zoom; drag moves"),
+    ("F", "fit"),
+    ("R", "mark a region"),
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Queue:
+class Question:
     words: tuple[str, ...]
-    waiting: int
-    model: str
-    """Empty: its head draws no heat map."""
+    is_multi: bool
+    has_heat: bool
+    live: str
 
 
 async def screen(visitor: Visitor) -> None:
     say, name = visitor.say, visitor.given("name")
-    queue = await visitor.read(_queue, name)
-    title(name, say("What does the picture show?"))
-    ui.add_head_html('<script src="/console/static/review.js" defer></script>')
-    with ui.element("div").classes("review").props('id="review"'):
-        with ui.element("div").classes("stage").props('tabindex="0"') as stage:
-            stage.props["aria-label"] = say("Picture")
-        with ui.element("aside").classes("card"):
-            words(say("{count} waiting", count=say.number(queue.waiting)), classes="left")
-            _choices(say, queue.words)
-            words("", classes="muted last").props('role="status"')
-            words("", classes="wrong").props('role="alert"')
-            _keys(say, has_heat=bool(queue.model))
-    told = {
-        "name": name,
-        "csrf": visitor.csrf,
-        "model": queue.model,
-        "words": list(queue.words),
-        "say": _said(say),
-    }
-    ui.run_javascript(f"tenfoldReview({json.dumps(told)})")
+    asked = await visitor.read(_question, name)
+    scripts()
+    with ui.element("div").classes("row spread review-head"):
+        with ui.element("div").classes("row"):
+            title(name)
+            words("", tag="span", classes="left badge").props('role="status"')
+        with ui.element("div").classes("row"):
+            link(say("Deployment"), f"/deployments/{name}")
+            link(say("All reviews"), "/review")
+    with ui.element("div").classes("reviewing").props('id="review"') as root:
+        root.props["data-config"] = json.dumps(_config(visitor, name, asked), ensure_ascii=False)
+        stage = ui.element("div").classes("stage").props('tabindex="0" role="img"')
+        stage.props["aria-label"] = say("The picture to look at")
+        with ui.element("div").classes("side"):
+            _choices(say, asked)
+            _tools(say, asked)
+            words("", classes="told").props('role="status" aria-live="polite"')
+            words("", classes="last muted small").props('aria-live="polite"')
+            words("", classes="unsent small").props('role="alert"')
+            _help(say, asked)
+    begin("begin")
 
 
-def _queue(workspace: Workspace, name: str) -> Queue:
-    now = deployments.get(workspace.scope, name)
-    model = models.get(workspace.scope, now.live)
-    kind = packages.of_model(workspace.blobs, model).manifest.kind
-    return Queue(
-        labelling.words_of(workspace, now),
-        picks.waiting(workspace.scope).get(name, 0),
-        model.id if kind == "anomaly" else "",
+def scripts() -> None:
+    """What shows pictures that can be drawn upon."""
+    for name in ("viewer", "outbox", "review"):
+        ui.add_head_html(f'<script src="/console/static/{name}.js" defer></script>')
+
+
+def begin(what: Literal["begin", "miss"]) -> None:
+    """Let the browser begin, once its scripts are there."""
+    ui.run_javascript(
+        f"window.tenfoldReview ? tenfoldReview.{what}() : addEventListener('tenfold-review', "
+        f"() => tenfoldReview.{what}(), {{once: true}})"
     )
 
 
-def _choices(say: Text, labels: tuple[str, ...]) -> None:
-    with ui.element("div").classes("choices"):
-        for number, label in enumerate(labels, start=1):
-            _choice(str(number) if number < 10 else "", label, label)
-        _choice("0", "", say("cannot tell"))
+def _question(workspace: Workspace, name: str) -> Question:
+    now = deployments.get(workspace.scope, name)
+    model = models.get(workspace.scope, now.live)
+    manifest = packages.of_model(workspace.blobs, model).manifest
+    return Question(
+        words=tuple(labelling.words_of(workspace, now)),
+        is_multi=manifest.multi_label,
+        has_heat=model.kind == "anomaly",
+        live=now.live,
+    )
 
 
-def _choice(key: str, label: str, shown: str) -> None:
-    with ui.element("button").classes("button choice").props('type="button"') as made:
-        made.props["data-label"] = label
-        words(key, tag="kbd")
-        words(shown, tag="span")
+def _choices(say: Text, asked: Question) -> None:
+    with ui.element("div").classes("choices").props('role="group"') as group:
+        group.props["aria-label"] = say("What it shows")
+        for number, word in enumerate(asked.words, 1):
+            with ui.element("button").classes("choice").props('type="button"') as made:
+                made.props["data-word"] = word
+                words(str(number) if number < 10 else "", tag="kbd")
+                words(word, tag="span")
+        if asked.is_multi:
+            with ui.element("button").classes("choice primary").props('type="button"') as made:
+                made.props["data-do"] = "send"
+                words("↵", tag="kbd")
+                words(say("These it shows"), tag="span")
+        with ui.element("button").classes("choice").props('type="button"') as made:
+            made.props["data-word"] = ""
+            words("0", tag="kbd")
+            words(say("Cannot tell"), tag="span")
 
 
-def _keys(say: Text, *, has_heat: bool) -> None:
-    heading(say("Keys"), 3)
-    with ui.element("dl").classes("keys"):
-        for key, does in KEYS:
-            if key != "h" or has_heat:
+def _tools(say: Text, asked: Question) -> None:
+    tools = [("undo", "U", say("Undo")), ("skip", "S", say("Later"))]
+    tools += [("region", "R", say("Region")), ("fit", "F", say("Fit"))]
+    if asked.has_heat:
+        tools.append(("heat", "H", say("Heat map")))
+    with ui.element("div").classes("tools"):
+        for action, key, name in tools:
+            with ui.element("button").classes("tool").props('type="button"') as made:
+                made.props["data-do"] = action
+                words(key, tag="kbd")
+                words(name, tag="span")
+
+
+def _help(say: Text, asked: Question) -> None:
+    with ui.element("details").classes("more keys"):
+        words(say("Keys"), tag="summary")
+        with ui.element("dl").classes("facts small"):
+            for key, name in (*HELP, *((("H", "heat map"),) if asked.has_heat else ())):
                 words(key, tag="dt")
-                words(say(does), tag="dd")
+                words(say(name), tag="dd")
 
 
-def _said(say: Text) -> dict[str, object]:
-    return {
-        "left": say("{count} waiting", count="{count}"),
-        "done": say("Nothing more waits for you here."),
-        "last": say("{label}: it was picked because {why}.", label="{label}", why="{why}"),
-        "unsure": say("cannot tell"),
-        "more": say("Others are asked too."),
-        "unsent": say(
-            "{count} not sent yet: the hub does not answer. It is tried again.", count="{count}"
+def _config(visitor: Visitor, name: str, asked: Question) -> dict[str, object]:
+    say = visitor.say
+    told = {
+        "left": say("{n} left", n="{n}"),
+        "done": say("Nothing waits for you any more"),
+        "doneHint": say(
+            "New pictures come while the deployment answers; this page looks for them."
         ),
-        "region": say("Drag over what is wrong."),
-        "why": {reason: say(text) for reason, text in WHY.items()},
+        "loading": say("Loading…"),
+        "broken": say(
+            "This picture cannot be shown. Leave it for later, or say that you cannot tell."
+        ),
+        "silent": say("The hub does not answer."),
+        "signedOut": say("You are signed out. Sign in again in another tab; nothing is lost."),
+        "unsent": say("{n} labels wait to be sent. {why}", n="{n}", why="{why}"),
+        "refused": say("A label was not taken: {why}", why="{why}"),
+        "said": say("You said {word}", word="{word}"),
+        "cannot": say("cannot tell"),
+        "undone": say("Taken back; say it again."),
+        "correct": say("It was sent already: what you say now corrects it."),
+        "nothing": say("There is nothing to undo."),
+        "drawing": say("Drag over the picture to mark a region; Escape takes it away."),
+        "picked": say("Last picture: {reasons}.", reasons="{reasons}"),
+        "hadSaid": say("The model had said {word}.", word="{word}"),
+        "joint": say(", "),
+        "heating": say("Drawing the heat map…"),
+        "noHeat": say("The heat map could not be drawn."),
+    }
+    return {
+        "deployment": name,
+        "actor": visitor.identity.actor,
+        "csrf": visitor.csrf,
+        "words": list(asked.words),
+        "multi": asked.is_multi,
+        "heat": asked.has_heat,
+        "live": asked.live,
+        "told": told,
+        "reasons": {key: say(value) for key, value in REASONS.items()},
     }

@@ -1,211 +1,401 @@
-// Review by keys: the next pictures are decoded before they are asked for, and what was said is sent
-// behind one's back; the last stays here until the next is said, so that it can be taken back.
+// Review: one picture at a time, by keys; the next pictures are there before they are asked for.
 "use strict";
 
-function tenfoldReview(told) {
-  const AHEAD = 6, MANY = 40, HELD_MS = 4000, AGAIN_MS = 3000;
-  const root = document.getElementById("review");
-  const stage = root.querySelector(".stage"), left = root.querySelector(".left");
-  const last = root.querySelector(".last"), wrong = root.querySelector(".wrong");
-  const say = told.say;
-  let queue = [], gone = new Set(), before = [], ready = new Map();
-  let now = null, began = 0, boxes = [], isHeat = false, isDrawing = false, waiting = Number.NaN;
-  let held = null, timer = 0, unsent = [], isSending = false, isLoading = false;
-  let scale = 1, shift = [0, 0];
+window.tenfoldReview = (() => {
+  const HOLD_MS = 4000, AHEAD = 5, BATCH = 20, LOOK_AGAIN_MS = 20000;
+  const said = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
+  const fresh = () =>
+    [...crypto.getRandomValues(new Uint8Array(8))].map((b) => b.toString(16).padStart(2, "0")).join("");
+  const headers = (csrf, more = {}) => (csrf ? { "X-CSRF-Token": csrf, ...more } : more);
+  const path = (name) => name.split("/").map(encodeURIComponent).join("/");
 
-  const address = (sample) =>
-    `/api/review/pictures/${sample}?deployment=${encodeURIComponent(told.name)}`;
-  const path = told.name.split("/").map(encodeURIComponent).join("/");
-
-  function prepared(sample) {
-    if (!ready.has(sample)) {
-      const picture = new Image();
-      picture.src = address(sample);
-      picture.alt = "";
-      picture.draggable = false;
-      picture.decode().catch(() => {});
-      ready.set(sample, picture);
+  class Review {
+    constructor(root) {
+      this.root = root;
+      this.config = JSON.parse(root.dataset.config);
+      this.told = this.config.told;
+      this.queue = []; // samples that come
+      this.known = new Set(); // samples that came, whatever became of them
+      this.images = new Map();
+      this.history = [];
+      this.chosen = new Set();
+      this.left = 0;
+      this.current = null;
+      this.viewer = new TenfoldViewer(root.querySelector(".stage"), {
+        onBox: () => this.viewer.draw(false) ?? this.#tools(),
+        onZoom: () => (this.hasZoomed = true),
+      });
+      const { actor, deployment } = this.config;
+      this.outbox = new TenfoldOutbox(
+        `tenfold review ${actor} ${deployment}`,
+        HOLD_MS,
+        (label, isLast) => this.#send(label, isLast),
+        {
+          silent: this.told.silent,
+          signedOut: this.told.signedOut,
+          taken: (label) => this.#taken(label),
+          refused: (label, why) => this.#say(said(this.told.refused, { why }), true),
+          waits: (n, why) => this.#part(".unsent", n ? said(this.told.unsent, { n, why }) : ""),
+        },
+      );
+      for (const one of this.outbox.all) this.known.add(one.sample);
+      root.addEventListener("click", (event) => this.#click(event));
+      document.addEventListener("keydown", (event) => this.#key(event));
+      document.addEventListener("visibilitychange", () => this.#clock());
+      this.#refill();
     }
-    return ready.get(sample);
-  }
 
-  async function load() {
-    if (isLoading) return;
-    isLoading = true;
-    try {
-      const answer = await fetch(`/api/review/${path}?limit=${MANY}`);
-      const found = await answer.json();
-      if (!answer.ok) { wrong.textContent = found.error; return; }
-      const known = new Set([...queue, ...gone, now && now.sample]);
-      queue.push(...found.pictures.map((one) => one.sample).filter((one) => !known.has(one)));
-      queue.slice(0, AHEAD).forEach(prepared);
-      if (!now) next();
-    } catch { wrong.textContent = say.unsent.replace("{count}", unsent.length); }
-    finally { isLoading = false; }
-  }
+    // ---- pictures
 
-  function next() {
-    const sample = queue.shift();
-    show(sample ? { sample } : null);
-    queue.slice(0, AHEAD).forEach(prepared);
-    if (queue.length < AHEAD) load();
-  }
-
-  function show(one) {
-    now = one; boxes = []; isHeat = false; isDrawing = false; scale = 1; shift = [0, 0];
-    began = performance.now();
-    stage.classList.remove("drawing");
-    if (!one) {
-      const empty = document.createElement("p");
-      empty.textContent = say.done;
-      stage.replaceChildren(empty);
-      return;
-    }
-    const frame = document.createElement("div");
-    frame.className = "frame";
-    frame.appendChild(prepared(one.sample));
-    stage.replaceChildren(frame);
-    place();
-  }
-
-  function choose(label) {
-    if (!now) return;
-    release();
-    const seconds = (performance.now() - began) / 1000;
-    held = { sample: now.sample, label, boxes, seconds: Math.min(seconds, 3600),
-      shown: { screen: "console", heat: isHeat ? "yes" : "no" }, key: crypto.randomUUID ? crypto.randomUUID() : `${Date.now()}-${Math.random()}` };
-    gone.add(now.sample);
-    before.push(now.sample);
-    count(-1);
-    timer = setTimeout(release, HELD_MS);
-    next();
-  }
-
-  function count(step) {
-    if (Number.isNaN(waiting)) waiting = Number(left.textContent.replace(/\D/g, ""));
-    waiting = Math.max(0, waiting + step);
-    left.textContent = say.left.replace("{count}", waiting);
-  }
-
-  function undo() {
-    const sample = before.pop();
-    if (!sample) return;
-    if (held && held.sample === sample) { held = null; clearTimeout(timer); }
-    gone.delete(sample);
-    if (now) queue.unshift(now.sample);
-    count(1);
-    show({ sample });
-  }
-
-  function release() {
-    clearTimeout(timer);
-    if (held) unsent.push(held);
-    held = null;
-    send();
-  }
-
-  async function send() {
-    if (isSending) return;
-    isSending = true;
-    try {
-      while (unsent.length) {
-        const one = unsent[0];
-        const answer = await fetch(`/api/review/${path}`, {
-          method: "POST", keepalive: true, body: JSON.stringify(one),
-          headers: { "Content-Type": "application/json", "X-CSRF-Token": told.csrf } });
-        const taken = await answer.json().catch(() => ({}));
-        if (answer.status >= 500 || answer.status === 429) throw new Error(taken.error);
-        unsent.shift();
-        wrong.textContent = answer.ok ? "" : taken.error;
-        if (answer.ok) tell(one, taken);
+    async #refill() {
+      if (this.isAsking) return;
+      this.isAsking = true;
+      const { deployment } = this.config;
+      const limit = BATCH + this.outbox.all.length + this.queue.length;
+      try {
+        const answer = await fetch(`/api/review/${path(deployment)}?limit=${limit}`);
+        const told = await answer.json();
+        if (!answer.ok) throw new Error(told.error);
+        const pending = new Set(this.outbox.all.map((one) => one.sample));
+        const more = told.pictures.filter((one) => !this.known.has(one.sample));
+        for (const { sample } of more) this.known.add(sample);
+        this.queue.push(...more.map((one) => one.sample));
+        this.left = Math.max(told.left - pending.size, this.queue.length + (this.current ? 1 : 0));
+      } catch (error) {
+        this.#say(error instanceof TypeError ? this.told.silent : error.message, true);
+      } finally {
+        this.isAsking = false;
       }
-    } catch {
-      wrong.textContent = say.unsent.replace("{count}", unsent.length);
-      setTimeout(send, AGAIN_MS);
-    } finally { isSending = false; }
-  }
-
-  function tell(one, taken) {
-    const why = taken.why.map((reason) => say.why[reason] || reason).join(", ");
-    last.textContent = say.last.replace("{label}", one.label || say.unsure).replace("{why}", why)
-      + (taken.more ? ` ${say.more}` : "");
-  }
-
-  const place = () => {
-    const frame = stage.querySelector(".frame");
-    if (frame) frame.style.transform = `translate(${shift[0]}px, ${shift[1]}px) scale(${scale})`;
-  };
-  const zoom = (factor) => {
-    scale = Math.min(12, Math.max(1, scale * factor));
-    if (scale === 1) shift = [0, 0];
-    place();
-  };
-
-  function heat() {
-    if (!told.model || !now) return;
-    isHeat = !isHeat;
-    const shown = stage.querySelector(".frame > .heat");
-    if (!isHeat) { if (shown) shown.remove(); return; }
-    const picture = stage.querySelector(".frame").appendChild(document.createElement("img"));
-    picture.className = "heat";
-    picture.alt = "";
-    picture.src = `/console/heat/${told.model}/${now.sample}`;
-  }
-
-  let from = null;
-  stage.addEventListener("pointerdown", (event) => {
-    if (!now) return;
-    from = { x: event.clientX, y: event.clientY, shift: [...shift], box: null };
-    stage.setPointerCapture(event.pointerId);
-    if (isDrawing) {
-      from.box = stage.querySelector(".frame").appendChild(document.createElement("div"));
-      from.box.className = "region";
+      if (!this.current) this.#next();
+      this.#preload();
+      this.#progress();
+      if (!this.current && !this.queue.length) setTimeout(() => this.#refill(), LOOK_AGAIN_MS);
     }
-  });
-  stage.addEventListener("pointermove", (event) => {
-    if (!from) return;
-    if (from.box) { outline(event); return; }
-    shift = [from.shift[0] + event.clientX - from.x, from.shift[1] + event.clientY - from.y];
-    place();
-  });
-  stage.addEventListener("pointerup", (event) => {
-    if (from && from.box) {
-      const drawn = outline(event);
-      if (drawn[2] - drawn[0] >= 2 && drawn[3] - drawn[1] >= 2) boxes.push(drawn);
-      else from.box.remove();
-    }
-    from = null;
-  });
-  function outline(event) {
-    const picture = stage.querySelector(".frame > img"), area = picture.getBoundingClientRect();
-    const per = picture.naturalWidth / area.width;
-    const inside = (value, most) => Math.min(Math.max(value, 0), most);
-    const xs = [from.x, event.clientX].map((x) => inside((x - area.left) * per, picture.naturalWidth)).sort((a, b) => a - b);
-    const ys = [from.y, event.clientY].map((y) => inside((y - area.top) * per, picture.naturalHeight)).sort((a, b) => a - b);
-    Object.assign(from.box.style, {
-      left: `${(100 * xs[0]) / picture.naturalWidth}%`, width: `${(100 * (xs[1] - xs[0])) / picture.naturalWidth}%`,
-      top: `${(100 * ys[0]) / picture.naturalHeight}%`, height: `${(100 * (ys[1] - ys[0])) / picture.naturalHeight}%` });
-    return [xs[0], ys[0], xs[1], ys[1]].map((value) => Math.round(value * 10) / 10);
-  }
-  stage.addEventListener("wheel", (event) => { event.preventDefault(); zoom(event.deltaY < 0 ? 1.2 : 1 / 1.2); }, { passive: false });
 
-  for (const choice of root.querySelectorAll(".choice"))
-    choice.addEventListener("click", () => choose(choice.dataset.label));
-  document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
-    if (/^[1-9]$/.test(event.key) && told.words[event.key - 1] !== undefined) choose(told.words[event.key - 1]);
-    else if (event.key === "0" || event.key === "?") choose("");
-    else if (event.key === "u") undo();
-    else if (event.key === "h") heat();
-    else if (event.key === "r") {
-      isDrawing = !isDrawing;
-      stage.classList.toggle("drawing", isDrawing);
-      last.textContent = isDrawing ? say.region : "";
-    } else if (event.key === "+" || event.key === "=") zoom(1.3);
-    else if (event.key === "-") zoom(1 / 1.3);
-    else return;
-    event.preventDefault();
-  });
-  addEventListener("pagehide", release);
-  load();
-}
+    #url(sample, kind = "picked") {
+      return `/console/${kind}/${sample}?deployment=${encodeURIComponent(this.config.deployment)}`;
+    }
+
+    #image(sample) {
+      if (!this.images.has(sample)) {
+        const image = new Image();
+        image.draggable = false;
+        image.alt = "";
+        image.src = this.#url(sample);
+        this.images.set(sample, { image, ready: image.decode() });
+        this.images.get(sample).ready.catch(() => {});
+      }
+      return this.images.get(sample);
+    }
+
+    #preload() {
+      const wanted = this.queue.slice(0, AHEAD);
+      for (const sample of wanted) this.#image(sample);
+      const kept = new Set([...wanted, this.current, this.history.at(-1)?.sample]);
+      for (const sample of this.images.keys()) if (!kept.has(sample)) this.images.delete(sample);
+    }
+
+    #next() {
+      const sample = this.queue.shift() ?? null;
+      this.#show(sample, 0);
+      if (this.queue.length < AHEAD + 3 && sample) this.#refill();
+    }
+
+    #show(sample, spentMs) {
+      this.current = sample;
+      this.spentMs = spentMs;
+      this.since = null;
+      this.hasZoomed = this.sawHeat = this.isHot = false;
+      this.isCorrecting = false;
+      this.chosen.clear();
+      this.#tools();
+      if (!sample) {
+        this.viewer.clear(this.#note(this.isAsking ? this.told.loading : this.told.done, this.told.doneHint));
+        return this.#progress();
+      }
+      const { image, ready } = this.#image(sample);
+      if (image.complete && image.naturalWidth) this.#ready(sample, image);
+      else this.viewer.clear(this.#note(this.told.loading));
+      ready.then(
+        () => this.current === sample && this.viewer.image !== image && this.#ready(sample, image),
+        () => {
+          if (this.current !== sample) return;
+          this.images.delete(sample);
+          this.viewer.clear(this.#note(this.told.broken));
+        },
+      );
+      this.#preload();
+      this.#progress();
+    }
+
+    #ready(sample, image) {
+      this.viewer.show(image);
+      this.since = document.hidden ? null : performance.now();
+    }
+
+    #note(text, hint) {
+      const note = document.createElement("div");
+      note.className = "note-over";
+      for (const [tag, words] of [["strong", text], ["p", hint]]) {
+        if (words) note.append(Object.assign(document.createElement(tag), { textContent: words }));
+      }
+      return note;
+    }
+
+    // Only while somebody looks at it.
+    #clock() {
+      if (document.hidden && this.since !== null) {
+        this.spentMs += performance.now() - this.since;
+        this.since = null;
+      } else if (!document.hidden && this.current && this.viewer.image) {
+        this.since ??= performance.now();
+      }
+    }
+
+    // ---- labels
+
+    say(label) {
+      if (!this.current) return;
+      const now = performance.now();
+      const ms = this.spentMs + (this.since === null ? 0 : now - this.since);
+      const shown = { zoom: this.hasZoomed ? "yes" : "no" };
+      if (this.sawHeat) shown.heat_map = this.config.live;
+      if (this.isCorrecting) shown.correction = this.reasonOf === this.current ? "after the reason" : "yes";
+      const entry = {
+        sample: this.current,
+        label,
+        boxes: this.viewer.boxes.map((box) => [...box]),
+        seconds: Math.round(ms) / 1000,
+        shown,
+        key: fresh(),
+      };
+      this.outbox.put(entry);
+      this.history.push({ ...entry, wasCorrection: this.isCorrecting });
+      this.history = this.history.slice(-50);
+      if (!this.isCorrecting) this.left = Math.max(0, this.left - 1);
+      this.#say(said(this.told.said, { word: label || this.told.cannot }));
+      this.#next();
+    }
+
+    undo() {
+      const last = this.history.pop();
+      if (!last) return this.#say(this.told.nothing);
+      const isBack = this.outbox.take(last.key);
+      if (this.current) this.queue.unshift(this.current);
+      this.#show(last.sample, isBack ? last.seconds * 1000 : 0);
+      this.isCorrecting = !isBack || last.wasCorrection;
+      if (!this.isCorrecting) this.left += 1;
+      this.#progress();
+      this.#say(isBack ? this.told.undone : this.told.correct);
+    }
+
+    skip() {
+      if (!this.current) return;
+      this.queue.push(this.current);
+      this.#next();
+    }
+
+    async #send(label, isLast) {
+      const { due, ...body } = label;
+      return fetch(`/api/review/${path(this.config.deployment)}`, {
+        method: "POST",
+        headers: headers(this.config.csrf, { "Content-Type": "application/json" }),
+        body: JSON.stringify(body),
+        keepalive: isLast,
+      });
+    }
+
+    async #taken(label) {
+      const answer = await fetch(this.#url(label.sample, "why")).catch(() => null);
+      const told = answer?.ok ? await answer.json() : null;
+      if (!told?.reasons.length) return;
+      const reasons = told.reasons.map((one) => this.config.reasons[one] ?? one).join(this.told.joint);
+      const parts = [said(this.told.picked, { reasons })];
+      if (told.said) parts.push(said(this.told.hadSaid, { word: told.said }));
+      this.reasonOf = label.sample;
+      this.#part(".last", parts.join(" "));
+    }
+
+    // ---- keys, buttons, words
+
+    #click(event) {
+      const made = event.target.closest("button");
+      if (!made || !this.root.contains(made)) return;
+      if (made.dataset.word !== undefined) this.#choose(made.dataset.word);
+      else if (made.dataset.do) this.do(made.dataset.do);
+      made.blur();
+    }
+
+    #choose(word) {
+      if (!this.config.multi || !word) return this.say(word);
+      if (!this.chosen.delete(word)) this.chosen.add(word);
+      this.#tools();
+    }
+
+    do(action) {
+      if (action === "undo") this.undo();
+      else if (action === "skip") this.skip();
+      else if (action === "fit") this.viewer.fit();
+      else if (action === "in") this.viewer.zoom(1.35);
+      else if (action === "out") this.viewer.zoom(1 / 1.35);
+      else if (action === "heat") this.heat();
+      else if (action === "send" && this.chosen.size) {
+        this.say(this.config.words.filter((word) => this.chosen.has(word)).join(";"));
+      } else if (action === "region" && this.viewer.image) {
+        this.viewer.draw(!this.viewer.isDrawing);
+        if (this.viewer.isDrawing) this.#say(this.told.drawing);
+      } else if (action === "drop") {
+        this.viewer.draw(false);
+        this.viewer.drop();
+      }
+      this.#tools();
+    }
+
+    async heat() {
+      const sample = this.current;
+      if (!this.config.heat || !sample || !this.viewer.image) return;
+      this.isHot = !this.isHot;
+      if (!this.isHot) return this.viewer.cover(null);
+      this.#say(this.told.heating);
+      const image = new Image();
+      image.src = this.#url(sample, "picked-heat");
+      try {
+        await image.decode();
+      } catch {
+        this.isHot = false;
+        if (this.current === sample) this.#say(this.told.noHeat, true);
+        return this.#tools();
+      }
+      if (this.current !== sample || !this.isHot) return;
+      this.sawHeat = true;
+      this.viewer.cover(image);
+      this.#say("");
+    }
+
+    #key(event) {
+      if (event.ctrlKey || event.metaKey || event.altKey || !this.root.isConnected) return;
+      if (event.target.matches("input, textarea, select")) return;
+      const keys = {
+        u: "undo", s: "skip", f: "fit", h: "heat", r: "region",
+        "+": "in", "=": "in", "-": "out", "−": "out", Escape: "drop", Enter: "send",
+      };
+      const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+      if (key === "Enter" && event.target.matches("a, button, summary")) return;
+      if (event.repeat && !"+=-".includes(key)) return;
+      if (/^[1-9]$/.test(key)) {
+        const word = this.config.words[Number(key) - 1];
+        if (word !== undefined) this.#choose(word);
+      } else if (key === "0" || key === "?" || key === "？") this.say("");
+      else if (keys[key]) this.do(keys[key]);
+      else return;
+      event.preventDefault();
+    }
+
+    #tools() {
+      const on = { region: this.viewer.isDrawing, heat: this.isHot };
+      for (const one of this.root.querySelectorAll("[data-do]")) {
+        if (one.dataset.do in on) one.setAttribute("aria-pressed", String(on[one.dataset.do]));
+      }
+      if (!this.config.multi) return;
+      for (const one of this.root.querySelectorAll("[data-word]")) {
+        one.setAttribute("aria-pressed", String(this.chosen.has(one.dataset.word)));
+      }
+    }
+
+    #progress() {
+      const n = this.current ? Math.max(this.left, 1) : 0;
+      const place = document.querySelector(".review-head .left");
+      if (place) place.textContent = said(this.told.left, { n });
+      this.root.classList.toggle("idle", !this.current);
+    }
+
+    #say(text, isWrong = false) {
+      this.#part(".told", text);
+      this.root.querySelector(".told").classList.toggle("wrong", isWrong);
+    }
+
+    #part(which, text) {
+      this.root.querySelector(which).textContent = text;
+    }
+  }
+
+  // A missed defect: the picture, and where it is.
+  class Miss {
+    constructor(form) {
+      this.form = form;
+      this.config = JSON.parse(form.dataset.config);
+      this.stage = form.querySelector(".stage");
+      this.viewer = new TenfoldViewer(this.stage);
+      form.elements.picture.addEventListener("change", () => this.#show());
+      form.addEventListener("submit", (event) => this.#send(event));
+    }
+
+    async #show() {
+      const file = this.form.elements.picture.files[0];
+      if (this.address) URL.revokeObjectURL(this.address);
+      this.stage.hidden = !file;
+      this.#say("");
+      if (!file) return;
+      const image = new Image();
+      image.draggable = false;
+      image.src = this.address = URL.createObjectURL(file);
+      try {
+        await image.decode();
+        this.viewer.show(image);
+        this.viewer.draw(true);
+      } catch {
+        this.stage.hidden = true;
+        this.viewer.clear();
+        this.#say(this.config.unshown);
+      }
+    }
+
+    async #send(event) {
+      event.preventDefault();
+      const { deployment, csrf, silent, sending, done } = this.config;
+      const asked = new URLSearchParams();
+      for (const box of this.viewer.boxes) asked.append("region", box.join(","));
+      if (this.form.elements.label?.value) asked.set("label", this.form.elements.label.value);
+      const button = this.form.querySelector("button");
+      button.disabled = true;
+      this.#say(sending);
+      try {
+        const answer = await fetch(`/api/misses/${path(deployment)}?${asked}`, {
+          method: "POST",
+          headers: headers(csrf, { "Content-Type": "application/octet-stream" }),
+          body: this.form.elements.picture.files[0],
+        });
+        const told = await answer.json();
+        if (answer.ok) {
+          this.form.reset();
+          this.stage.hidden = true;
+          this.viewer.clear();
+        }
+        this.#say(answer.ok ? done : [told.error, told.hint].filter(Boolean).join(" "), !answer.ok);
+      } catch {
+        this.#say(silent, true);
+      }
+      button.disabled = false;
+    }
+
+    #say(text, isWrong = false) {
+      const place = this.form.querySelector(".told");
+      place.textContent = text;
+      place.classList.toggle("wrong", isWrong);
+    }
+  }
+
+  // The page is put together by the hub after this script has run.
+  const once = (id, make) => {
+    const place = document.getElementById(id);
+    if (!place) return setTimeout(() => once(id, make), 30);
+    if (!place.dataset.begun) make(place);
+    place.dataset.begun = "yes";
+  };
+  return {
+    begin: () => once("review", (root) => new Review(root)),
+    miss: () => once("miss", (form) => new Miss(form)),
+  };
+})();
+
+dispatchEvent(new Event("tenfold-review"));
