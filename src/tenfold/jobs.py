@@ -6,12 +6,14 @@ repeated. DBOS allows one of itself in a process: open one `Jobs` at a time.
 """
 
 import multiprocessing
+import re
 import signal
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib import import_module
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -50,6 +52,8 @@ STATES: dict[str, State] = {
 }
 OVER: tuple[State, ...] = ("done", "failed", "cancelled")
 SPAWN = multiprocessing.get_context("spawn")
+TASK = re.compile(r"""^task:\s*["']?([^\s"'#]+)""", re.MULTILINE)
+"""The name of a task in its YAML."""
 CLOSING: ContextVar[threading.Event | None] = ContextVar("CLOSING", default=None)
 """Within a job: set once the process wants to end."""
 
@@ -68,6 +72,9 @@ class Job:
     state: State
     problem: str = ""
     """Of one that failed."""
+    about: str = ""
+    """The dataset, task or deployment that it is for."""
+    asked_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -141,7 +148,14 @@ def opened(home: Path, *, catalog: str = "", at_once: int = 1) -> Generator[Jobs
 def _job(seen: WorkflowStatus) -> Job:
     kind = str(seen.input["args"][0]) if seen.input else ""
     problem = str(seen.error) if seen.error else ""
-    return Job(seen.workflow_id, kind, STATES.get(seen.status, "runs"), problem)
+    at = datetime.fromtimestamp(seen.created_at / 1000, UTC) if seen.created_at else None
+    about = _about(seen.input["args"][1]) if seen.input else ""
+    return Job(seen.workflow_id, kind, STATES.get(seen.status, "runs"), problem, about, at)
+
+
+def _about(asked: Arguments) -> str:
+    named = TASK.search(str(asked.get("task", "")))
+    return named[1] if named else str(asked.get("name") or asked.get("deployment") or "")
 
 
 def _url(home: Path, catalog: str) -> str:

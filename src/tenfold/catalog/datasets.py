@@ -184,12 +184,13 @@ def items_of(scope: Scope, name: str) -> list[Item]:
         ]
 
 
-def set_aside_of(scope: Scope, name: str) -> list[SetAside]:
+def set_aside_of(scope: Scope, name: str, *, limit: int | None = None) -> list[SetAside]:
     query = (
         select(quarantine.c.path, quarantine.c.reason, quarantine.c.detail)
         .join(datasets, datasets.c.id == quarantine.c.dataset_id)
         .where(datasets.c.tenant == scope.tenant, datasets.c.name == name)
         .order_by(quarantine.c.path)
+        .limit(limit)
     )
     with scope.read() as connection:
         return [SetAside(*row) for row in connection.execute(query)]

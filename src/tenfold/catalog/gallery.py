@@ -50,7 +50,18 @@ class Facets:
     """Pictures that have near-duplicates."""
 
 
-def facets(scope: Scope, name: str) -> Facets:
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """Pictures that have the same labels and lie in the same split."""
+
+    labels: tuple[str, ...]
+    split: str
+    size: int
+    near: int
+    """Those that have near-duplicates."""
+
+
+def portions(scope: Scope, name: str) -> list[Portion]:
     """Counted by the database: 100,000 pictures in tenths of a second."""
     labels, split = cast(items.c.labels, Text), func.coalesce(items.c.split, "")
     query = (
@@ -58,18 +69,29 @@ def facets(scope: Scope, name: str) -> Facets:
         .where(_of(scope, name))
         .group_by(labels, split)
     )
-    by_label, by_split, near = Counter[str](), Counter[str](), 0
     with scope.read() as connection:
-        for told, part, number, alike in connection.execute(query):
-            near += alike
-            by_split[part] += number
-            for label in json.loads(told):
-                by_label[label] += number
+        return [
+            Portion(tuple(json.loads(told)), part, number, alike)
+            for told, part, number, alike in connection.execute(query)
+        ]
+
+
+def facets(scope: Scope, name: str) -> Facets:
+    """What one may look for in a dataset."""
+    return facets_of(portions(scope, name))
+
+
+def facets_of(found: Sequence[Portion]) -> Facets:
+    by_label, by_split = Counter[str](), Counter[str]()
+    for one in found:
+        by_split[one.split] += one.size
+        for label in one.labels:
+            by_label[label] += one.size
     return Facets(
         size=by_split.total(),
         labels=dict(by_label.most_common()),
         splits={part: number for part, number in by_split.most_common() if part},
-        near=near,
+        near=sum(one.near for one in found),
     )
 
 

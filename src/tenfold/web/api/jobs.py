@@ -27,11 +27,24 @@ def submit(request: Request, kind: str, arguments: dict[str, Any], key: str | No
     """Have a job done; with an `Idempotency-Key` once, however often it is asked for."""
     if key is not None and not 0 < len(key) <= 200:
         raise SpecError("expected 1 to 200 letters.", where="idempotency-key")
-    job = f"{kind}:{key or uuid.uuid4().hex}"
-    done = _jobs(request).submit(kind, {**arguments, "job": job}, job)
+    done = begun(_jobs(request), kind, arguments, key)
     response = answered(done, 202)
-    response.headers["Location"] = f"/api/jobs/{job}"
+    response.headers["Location"] = f"/api/jobs/{done.key}"
     return response
+
+
+def begun(jobs: Jobs, kind: str, arguments: dict[str, Any], key: str | None = None) -> Job:
+    """A job that was asked for; without a key it is another one each time."""
+    job = f"{kind}:{key or uuid.uuid4().hex}"
+    return jobs.submit(kind, {**arguments, "job": job}, job)
+
+
+def stop(workspace: Workspace, jobs: Jobs, job: str) -> Job:
+    """Not to be begun, or to be ended."""
+    if jobs.get(job).state not in OVER:
+        telling.cancel(workspace.settings.home, job)
+        jobs.cancel(job)
+    return jobs.get(job)
 
 
 @router.get("")
@@ -45,10 +58,7 @@ def every(
 @router.post("/{job:path}/cancel")
 def cancel(request: Request, job: str, workspace: Making) -> Response:
     """Not to be begun, or to be ended."""
-    if _jobs(request).get(job).state not in OVER:
-        telling.cancel(workspace.settings.home, job)
-        _jobs(request).cancel(job)
-    return answered(_jobs(request).get(job))
+    return answered(stop(workspace, _jobs(request), job))
 
 
 @router.get("/{job:path}/events")

@@ -1,123 +1,245 @@
-"""A job as it happens: how far it is, what came of it."""
+"""A job as it goes on: how far it is, and what came of it."""
 
-from functools import partial
-from typing import Any
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import quote
 
 from nicegui import ui
 
 from tenfold.factory import telling
+from tenfold.factory.judge import Verdict
 from tenfold.factory.telling import LAST, Event
-from tenfold.jobs import OVER, Job
+from tenfold.jobs import OVER, Job, Jobs
+from tenfold.web.api.jobs import stop
+from tenfold.web.console import verdicts
 from tenfold.web.console.frame import title
-from tenfold.web.console.parts import Column, badge, button, heading, link, table, words
+from tenfold.web.console.job_words import state_badge, title_of
+from tenfold.web.console.parts import badge, button, card, link, words
+from tenfold.web.console.text import Text
 from tenfold.web.console.visitor import Visitor
 from tenfold.workspace import Workspace
 
-EVERY_S = 0.5
-KINDS = {"make": "Making", "ingest": "Reading pictures in", "retrain": "Making anew"}
+LOOK_S = 0.5
+STEPS = {"ingest": ("ingest",), "make": ("embed", "judge"), "retrain": ("judge",)}
+"""What a kind of job goes through, once it has begun."""
 STAGES = {
-    "ingest": "reads pictures",
-    "embed": "passes pictures through the trunk",
-    "tasks": "fits and judges",
+    "ingest": "Reading the pictures",
+    "embed": "Looking at the pictures",
+    "judge": "Learning and judging",
 }
+UPLOAD = re.compile(r"\S*/uploads/[0-9a-f]{32}(/pictures-[0-9a-f]+)?")
+TASK_FILE = re.compile(r"\S*/jobs/[0-9a-f]{32}\.yaml")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is known of a job."""
+
+    job: Job
+    stages: dict[str, tuple[int, int]]
+    """Done and total of each stage that told."""
+    has_begun: bool
+    last: Event | None
+    """What came of it."""
+
+    @property
+    def state(self) -> str:
+        """What was told is known before the job's own record says so."""
+        return self.last.kind if self.last else self.job.state
+
+    @property
+    def is_over(self) -> bool:
+        return self.state in OVER
 
 
 async def screen(visitor: Visitor) -> None:
-    say, name = visitor.say, visitor.given("job")
-    job, _ = await visitor.read(told_of, visitor, name)
-    title(say(KINDS.get(job.kind, "Job")), say("One may leave this page: the work goes on."))
-    holder = ui.element("div").classes("stack")
-    timer = ui.timer(EVERY_S, lambda: _draw(visitor, holder, timer), immediate=False)
-    await _draw(visitor, holder, timer)
+    say, key = visitor.say, visitor.given("job")
+    seen = await visitor.read(_look, visitor.jobs, key)
+    title(title_of(say, seen.job))
+    under = words("", classes="under")
+    box = ui.element("div").classes("columns")
+    _draw(visitor, seen, box, under.set_text)
+
+    async def look() -> None:
+        nonlocal seen
+        now = await visitor.read(_look, visitor.jobs, key)
+        if now != seen:
+            seen = now
+            _draw(visitor, seen, box, under.set_text)
+        if seen.is_over:
+            timer.deactivate()
+
+    timer = ui.timer(LOOK_S, look, active=not seen.is_over)
 
 
-def told_of(workspace: Workspace, visitor: Visitor, name: str) -> tuple[Job, list[Event]]:
-    return visitor.jobs.get(name), telling.events(workspace.settings.home, name)
+def _draw(visitor: Visitor, seen: Seen, box: ui.element, tell: Callable[[str], object]) -> None:
+    say, job = visitor.say, seen.job
+    at = say.moment(job.asked_at)
+    tell(
+        say("Asked for {at}.", at=at)
+        if seen.is_over
+        else say("Asked for {at}. You may leave this page: the hub goes on with it.", at=at)
+    )
+    box.clear()
+    with box:
+        with card(say("How far it is")):
+            with ui.element("div"):
+                state_badge(say, seen.state)
+            _steps(say, seen)
+            if not seen.is_over and visitor.may("make"):
+                with ui.element("div"):
+                    button(say("Cancel"), lambda: _cancel(visitor, job.key), kind="danger")
+        if seen.is_over:
+            with card(say("What came of it")):
+                _outcome(visitor, seen)
 
 
-async def _draw(visitor: Visitor, holder: ui.element, timer: ui.timer) -> None:
-    job, told = await visitor.read(told_of, visitor, visitor.given("job"))
-    last = told[-1] if told else None
-    is_over = (last is not None and last.kind in LAST) or job.state in OVER
-    if is_over:
-        timer.deactivate()
-    holder.clear()
-    with holder:
-        _stages(visitor, told)
-        if last is not None and last.kind == "done":
-            _result(visitor, last.detail.get("result", {}))
-        elif is_over:
-            _problem(visitor, job, last)
-        elif not told:
-            words(visitor.say("Waits until other jobs are done."))
-        if not is_over and visitor.may("make"):
-            button(visitor.say("Stop it"), lambda: _cancel(visitor), kind="danger")
+async def _cancel(visitor: Visitor, key: str) -> None:
+    if await visitor.do("make", stop, visitor.jobs, key):
+        ui.notify(visitor.say("It is asked to end."), position="top")
 
 
-def _stages(visitor: Visitor, told: list[Event]) -> None:
-    """Each stage with its bar, in the order in which they began."""
-    say = visitor.say
-    newest: dict[str, dict[str, Any]] = {
-        one.detail["stage"]: one.detail for one in told if one.kind == "progress"
-    }
-    for stage, detail in newest.items():
-        done, total = int(detail["done"]), max(int(detail["total"]), 1)
-        with ui.element("div").classes("stage-line"):
-            with ui.element("div").classes("row spread"):
-                words(say(STAGES.get(stage) or stage), tag="strong")
-                words(f"{say.number(done)} / {say.number(total)}", tag="span", classes="muted")
-            with ui.element("div").classes("progress") as bar:
-                bar.props["role"] = "progressbar"
-                bar.props["aria-label"] = say(STAGES.get(stage) or stage)
-                bar.props["aria-valuenow"] = round(100 * done / total)
-                ui.element("div").style(f"width: {100 * done / total:.1f}%")
+def _steps(say: Text, seen: Seen) -> None:
+    """Each stage: behind it, in it, or still before it."""
+    stages = STEPS.get(seen.job.kind, ("judge",))
+    is_done = seen.state == "done"
+    at = _stage_at(seen, stages)
+    with ui.element("ol").classes("steps"):
+        _step(say("Waiting for its turn"), "past" if seen.has_begun or is_done else "now")
+        for number, stage in enumerate(stages):
+            is_past = is_done or number < at
+            state = "past" if is_past else "now" if number == at and seen.has_begun else ""
+            if seen.is_over and not is_done and state == "now":
+                state = "ill"
+            with _step(say(STAGES[stage]), state):
+                if stage in seen.stages and state in ("now", "ill"):
+                    _bar(say, *seen.stages[stage])
+                elif stage in seen.stages:
+                    done = seen.stages[stage][0]
+                    words(say("{count} pictures", count=say.number(done)), tag="small")
 
 
-def _result(visitor: Visitor, result: dict[str, Any]) -> None:
-    say = visitor.say
-    heading(say("Done"))
-    if "dataset" in result:
-        name = result["dataset"]["name"]
+def _stage_at(seen: Seen, stages: tuple[str, ...]) -> int:
+    """Pictures that were looked at before are not looked at again: then that stage tells nothing,
+    and the next one may be under way already."""
+    for number, stage in enumerate(stages):
+        done, total = seen.stages.get(stage, (0, 0))
+        if stage in seen.stages and done < total:
+            return number
+    told = [number for number, stage in enumerate(stages) if stage in seen.stages]
+    return min(max(told, default=-1) + 1, len(stages) - 1)
+
+
+def _step(text: str, state: str) -> ui.element:
+    with ui.element("li").classes(state) as made:
+        ui.element("span").classes("mark").props('aria-hidden="true"')
+        words(text, tag="span")
+        inside = ui.element("div")
+    if state == "now":
+        made.props["aria-current"] = "step"
+    return inside
+
+
+def _bar(say: Text, done: int, total: int) -> None:
+    share = 100 * done / max(total, 1)
+    told = say("{done} of {total} pictures", done=say.number(done), total=say.number(total))
+    words(told, tag="small")
+    with ui.element("div").classes("progress").props('role="progressbar"') as bar:
+        bar.props.update({"aria-valuemin": 0, "aria-valuemax": total, "aria-valuenow": done})
+        bar.props["aria-label"] = told
+        ui.element("div").style(f"width: {share:.1f}%")
+
+
+def _outcome(visitor: Visitor, seen: Seen) -> None:
+    say, last = visitor.say, seen.last
+    if seen.state == "cancelled":
+        words(say("It was cancelled; nothing came of it."))
+    elif seen.state == "failed":
+        _problem(say, seen)
+    elif last is not None and "dataset" in last.detail.get("result", {}):
+        _dataset(visitor, last.detail["result"]["dataset"])
+    elif last is not None and last.detail.get("result", {}).get("made"):
+        for made in last.detail["result"]["made"]:
+            _model(say, made)
+    elif seen.job.kind == "retrain":
+        words(say("The deployment says what came of it."))
+        link(seen.job.about, f"/deployments/{quote(seen.job.about)}")
+    else:
+        words(say("It is done."))
+
+
+def _problem(say: Text, seen: Seen) -> None:
+    told = seen.last.detail if seen.last else {"problem": seen.job.problem}
+    if seen.job.kind == "ingest" and told.get("error") == "Conflict":
         words(
             say(
-                "{count} pictures are in {name}.",
-                count=say.number(result["dataset"]["size"]),
-                name=name,
+                "A dataset called {name} exists already. Upload the pictures again under another "
+                "name.",
+                name=seen.job.about,
             )
         )
-        with ui.element("div").classes("row"):
-            link(say("Look at them"), f"/datasets/{name}", classes="button")
-            link(say("Make a model"), f"/make?dataset={name}", classes="button primary")
-        return
-    made: list[dict[str, str]] = result.get("made", [])
-    rows = [
-        (
-            partial(link, one["task"], f"/models/{one['model']}"),
-            partial(badge, one["status"], say(one["status"])),
-            one["rung"],
-        )
-        for one in made
-    ]
-    columns = [Column(say("task")), Column(say("verdict")), Column(say("rung"))]
-    table(columns, rows, label=say("What was made"))
+    else:
+        words(_plain(say, str(told.get("problem", ""))), classes="wrong")
+        words(_plain(say, str(told.get("hint", ""))))
+    if seen.job.kind == "ingest":
+        link(say("Back to the datasets"), "/datasets", classes="button")
+    elif seen.job.kind == "make":
+        link(say("Back to the task"), "/make", classes="button")
 
 
-def _problem(visitor: Visitor, job: Job, last: Event | None) -> None:
-    say, detail = visitor.say, last.detail if last else {}
-    with ui.element("section").classes("problem").props('role="alert"'):
-        was_stopped = (last.kind if last else job.state.lower()) == "cancelled"
-        heading(say("It was stopped") if was_stopped else say("That did not work"))
-        words(str(detail.get("problem") or job.problem or ""), classes="verbatim")
-        if detail.get("hint"):
-            words(str(detail["hint"]), classes="muted verbatim")
+def _plain(say: Text, text: str) -> str:
+    """Without the names of the hub's own folders."""
+    return TASK_FILE.sub(say("the task"), UPLOAD.sub(say("the upload"), text))
 
 
-async def _cancel(visitor: Visitor) -> None:
-    name = visitor.given("job")
+def _dataset(visitor: Visitor, told: dict[str, object]) -> None:
+    say, name = visitor.say, str(told["name"])
+    words(
+        say("{count} pictures are in {name}.", count=say.number(_int(told["size"])), name=name)
+    ).style("font-weight: 600")
+    aside = _int(told["set_aside"])
+    if aside:
+        words(say("{count} files were set aside; the dataset says why.", count=say.number(aside)))
+    with ui.element("div").classes("row"):
+        if visitor.may("make"):
+            to = f"/make?dataset={quote(name)}"
+            link(say("Make a model from it"), to, classes="button primary")
+        link(say("Look through the pictures"), f"/datasets/{quote(name)}", classes="button")
 
-    def stop(workspace: Workspace) -> None:
-        if visitor.jobs.get(name).state not in OVER:
-            telling.cancel(workspace.settings.home, name)
-            visitor.jobs.cancel(name)
 
-    await visitor.do("make", stop)
+def _model(say: Text, made: dict[str, object]) -> None:
+    verdict = Verdict.from_json(made["verdict"])  # pyright: ignore[reportArgumentType]
+    task = str(made["task"])
+    with ui.element("div").classes("row"):
+        words(task, tag="strong")
+        badge(verdict.status, say(verdict.status))
+    words(say(verdicts.MEANING[verdict.status]))
+    with ui.element("ul").classes("plain"):
+        for bound in verdicts.asked(verdict):
+            words(verdicts.claim(say, bound), tag="li")
+    words(say("What to do now"), tag="h3")
+    with ui.element("ul").classes("plain"):
+        for step in verdicts.next_steps(say, verdict):
+            words(step, tag="li")
+    if made["was_found"]:
+        words(say("It was there already: nothing had to be made anew."), classes="muted")
+    with ui.element("div"):
+        link(say("See the model"), f"/models/{quote(task)}", classes="button primary")
+
+
+def _int(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _look(workspace: Workspace, jobs: Jobs, key: str) -> Seen:
+    """From its own record, and the lines that it told."""
+    job = jobs.get(key)
+    told = telling.events(workspace.settings.home, key)
+    stages = {
+        str(one.detail["stage"]): (int(one.detail["done"]), int(one.detail["total"]))
+        for one in told
+        if one.kind == "progress"
+    }
+    last = told[-1] if told and told[-1].kind in LAST else None
+    return Seen(job, stages, bool(told) or job.state != "waits", last)

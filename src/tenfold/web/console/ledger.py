@@ -37,7 +37,8 @@ ASKED: dict[Grouping, tuple[str, str]] = {
     "tenant": ("Tenant", "What did the tenant cost?"),
     "fleet": ("Fleet", "What did each fleet cost?"),
 }
-LISTED = 40
+LISTED = 50
+"""Groups on the page, as many as a breakdown names tasks."""
 
 
 async def screen(visitor: Visitor) -> None:

@@ -1,190 +1,233 @@
-"""Making: a task is written, checked as it is typed, and given to the hub."""
+"""Make a model: the task as text, what it would decide, and what became of others."""
 
-import uuid
-from dataclasses import dataclass
-from functools import partial
+from urllib.parse import quote
 
 from nicegui import ui
+from nicegui.element import Element
+from nicegui.events import GenericEventArguments
 
-from tenfold.catalog import datasets, gallery, models
-from tenfold.catalog.models import Model, Search
-from tenfold.errors import TenfoldError
+from tenfold.catalog import datasets, shelf
+from tenfold.catalog.models import Model
+from tenfold.errors import NotFound, SpecError, TenfoldError
 from tenfold.factory.judge import Verdict
-from tenfold.formats.row import is_good
-from tenfold.jobs import Job
-from tenfold.specs import task as tasks
+from tenfold.factory.proposing import proposed
+from tenfold.jobs import OVER, Job, Jobs
+from tenfold.web.api.jobs import begun
+from tenfold.web.console import verdicts
 from tenfold.web.console.frame import title
-from tenfold.web.console.job import KINDS
-from tenfold.web.console.parts import Column, badge, card, empty, link, table, words
-from tenfold.web.console.verdicts import next_steps
+from tenfold.web.console.job_words import jobs_table, place_of
+from tenfold.web.console.parts import (
+    Cell,
+    Column,
+    badge,
+    card,
+    empty,
+    link,
+    table,
+    words,
+)
+from tenfold.web.console.task_words import Checked, check, doubts, sentences, wrong
+from tenfold.web.console.text import Text
 from tenfold.web.console.visitor import Visitor
 from tenfold.workspace import Workspace
 
-JOBS_SHOWN, EXCEPTIONS_SHOWN, FEW_BAD = 8, 12, 20
-PAUSE_S = 0.3
-"""After the last key, before what was typed is checked."""
-
-
-@dataclass(frozen=True, slots=True)
-class Bench:
-    """What the page shows."""
-
-    datasets: tuple[str, ...]
-    proposed: str
-    jobs: tuple[Job, ...]
-    exceptions: tuple[Model, ...]
+CHOICES = 500
+JOBS = 8
+EXCEPTIONS = 10
+LOOK_S = 3.0
+TYPED = """(event) => {
+  clearTimeout(window.typed);
+  const text = event.target.value;
+  window.typed = setTimeout(() => emit(text), 350);
+}"""
+"""Once the typing rests."""
+TEXT = "() => emit(document.getElementById('task').value)"
+CHOSEN = "(event) => { location.href = '/make?dataset=' + encodeURIComponent(event.target.value) }"
 
 
 async def screen(visitor: Visitor) -> None:
     say = visitor.say
-    title(
-        say("Make a model"),
-        say("A task says what to look for, on which pictures, and how sure it must be."),
-    )
-    found = await visitor.read(_bench, visitor)
-    if not found.datasets:
-        empty(
-            say("No pictures yet"),
-            say("A model is made from a dataset."),
-            to="/datasets",
-            action=say("Add pictures"),
-        )
-    elif visitor.may("make"):
-        with card(say("Task")):
-            _choice(visitor, found)
-            _editor(visitor, found.proposed)
+    title(say("Make a model"), say("Say what to decide and how often it may go wrong."))
+    names = await visitor.read(_names)
+    if visitor.may("make"):
+        if names:
+            await _ask(visitor, names)
+        else:
+            empty(
+                say("No pictures yet"),
+                say("A model is made from a dataset: upload pictures first."),
+                to="/datasets",
+                action=say("Add pictures"),
+            )
+    with card(say("Newest jobs")):
+        await _jobs(visitor)
+    with card(say("What needs a person")):
+        _exceptions(say, await visitor.read(_exceptional))
+
+
+async def _ask(visitor: Visitor, names: list[str]) -> None:
+    say = visitor.say
+    dataset = visitor.given("dataset") or names[0]
+    try:
+        text = await visitor.read(_proposal, dataset)
+    except TenfoldError as error:
+        visitor.show_problem(error)
+        text = f"task: {dataset}\ndataset: {dataset}\n"
     with ui.element("div").classes("columns"):
-        with card(say("Jobs")):
-            _jobs(visitor, found.jobs)
-        with card(say("Not accepted yet")):
-            _exceptions(visitor, found.exceptions)
+        with card(say("The task"), classes="task-text"):
+            _choose(say, names, dataset)
+            with ui.element("label"):
+                words(say("Task file (YAML)"), tag="span")
+                field = words(text, tag="textarea", classes="field")
+            field.props.update({"id": "task", "spellcheck": "false", "autocapitalize": "off"})
+            field.props["aria-describedby"] = "told-task"
+        with card(say("What it will do")):
+            told = ui.element("div").classes("told-task").props('id="told-task" role="status"')
+            words(
+                say(
+                    "Making takes seconds to minutes. The model is judged on pictures that it "
+                    "never learned from, and the verdict says what is proven."
+                ),
+                classes="muted",
+            )
+            with ui.element("div"):
+                go = _go(visitor)
+
+    async def typed(event: GenericEventArguments) -> None:
+        await _show(visitor, (told, field, go), str(event.args))
+
+    field.on("input", typed, js_handler=TYPED)
+    await _show(visitor, (told, field, go), text)
 
 
-def _bench(workspace: Workspace, visitor: Visitor) -> Bench:
-    scope = workspace.scope
-    names = tuple(one.name for one in datasets.everything(scope))
-    chosen = visitor.given("dataset") or (names[0] if names else "")
-    missed: list[Model] = []
-    for status in ("refused", "undecided"):
-        missed += models.search(scope, Search(status=status, limit=EXCEPTIONS_SHOWN))
-    missed.sort(key=lambda one: str(one.created_at), reverse=True)
-    return Bench(
-        names,
-        proposed(workspace, chosen) if chosen in names else "",
-        tuple(visitor.jobs.newest(JOBS_SHOWN)),
-        tuple(missed[:EXCEPTIONS_SHOWN]),
-    )
+def _go(visitor: Visitor) -> Element:
+    async def make(event: GenericEventArguments) -> None:
+        job = await visitor.do("make", _begin, visitor.jobs, str(event.args))
+        if job is not None:
+            ui.navigate.to(place_of(job))
+
+    made = words(visitor.say("Make"), tag="button", classes="button primary")
+    made.props["type"] = "button"
+    return made.on("click", make, js_handler=TEXT)
 
 
-def proposed(workspace: Workspace, name: str) -> str:
-    """The task that is most likely meant, as YAML."""
-    seen = gallery.facets(workspace.scope, name)
-    good = next((label for label in seen.labels if is_good(label)), None)
-    bad = seen.size - seen.labels.get(good or "", 0)
-    kind = "anomaly" if good is not None and bad < FEW_BAD else "classify"
-    several = sum(seen.labels.values()) > seen.size
-    return tasks.propose(
-        name, kind, good=good, labels=list(seen.labels), splits=set(seen.splits), several=several
-    ).to_yaml()
-
-
-def _choice(visitor: Visitor, found: Bench) -> None:
-    """Another dataset proposes another task."""
-    chosen = visitor.given("dataset") or found.datasets[0]
+def _choose(say: Text, names: list[str], dataset: str) -> None:
     with ui.element("label"):
-        words(visitor.say("Dataset"), tag="span")
-        field = ui.element("select").classes("field")
-        with field:
-            for name in found.datasets:
+        words(say("Dataset"), tag="span")
+        with ui.element("select").classes("field") as field:
+            for name in names if dataset in names else [dataset, *names]:
                 option = words(name, tag="option")
                 option.props["value"] = name
-                if name == chosen:
+                if name == dataset:
                     option.props["selected"] = True
-        field.on(
-            "change",
-            js_handler="(e) => location.search = '?dataset=' + encodeURIComponent(e.target.value)",
-        )
+        field.on("change", js_handler=CHOSEN)
 
 
-def _editor(visitor: Visitor, text: str) -> None:
+async def _show(visitor: Visitor, parts: tuple[Element, Element, Element], text: str) -> None:
+    """Say what the text means, or what is wrong with it."""
+    told, field, go = parts
     say = visitor.say
-    with ui.element("label"):
-        words(say("Task file"), tag="span")
-        area = ui.element("textarea").classes("field").props('spellcheck="false"')
-        area.props["value"] = text
-    said = words("").props('role="status"')
-    now = {"text": text}
-
-    async def check() -> bool:
-        try:
-            spec = tasks.parse(now["text"], where=say("task"))
-            await visitor.read(_check_dataset, spec.dataset)
-        except TenfoldError as error:
-            said.classes(replace="wrong verbatim").set_text(" ".join(map(str, error.args[:1])))
-            return False
-        said.classes(replace="muted").set_text(say("This can be made."))
-        return True
-
-    async def typed(event: object) -> None:
-        now["text"] = str(getattr(event, "args", ""))
-        await check()
-
-    async def make() -> None:
-        if not await check():
-            return
-        job = f"make:{uuid.uuid4().hex}"
-        asked = {"task": now["text"], "actor": visitor.identity.actor, "job": job}
-        if await visitor.do("make", _submit, visitor, asked, job):
-            ui.navigate.to(f"/jobs/{job}")
-
-    area.on(
-        "input",
-        typed,
-        js_handler="(e) => emit(e.target.value)",
-        throttle=PAUSE_S,
-        leading_events=False,
-    )
-    made = words(say("Make"), tag="button", classes="button primary")
-    made.props["type"] = "button"
-    made.on("click", make)
+    try:
+        checked = await visitor.read(check, text)
+    except (SpecError, NotFound) as error:
+        found, problem = None, wrong(say, error)
+    else:
+        found, problem = checked, ""
+    field.props["aria-invalid"] = "false" if found else "true"
+    go.props["disabled"] = found is None
+    for one in (field, go):
+        one.update()
+    told.classes(remove="wrong") if found else told.classes("wrong")
+    told.clear()
+    with told:
+        _meaning(say, found, problem)
 
 
-def _check_dataset(workspace: Workspace, name: str) -> None:
-    datasets.get(workspace.scope, name)
+def _meaning(say: Text, found: Checked | None, problem: str) -> None:
+    if found is None:
+        words(problem)
+        return
+    first, *rest = sentences(say, found)
+    words(first).style("font-weight: 600")
+    with ui.element("ul").classes("plain"):
+        for sentence in rest:
+            words(sentence, tag="li")
+    for doubt in doubts(say, found):
+        words(doubt, classes="wrong")
 
 
-def _submit(_: Workspace, visitor: Visitor, asked: dict[str, str], key: str) -> Job:
-    return visitor.jobs.submit("make", asked, key)
-
-
-def _jobs(visitor: Visitor, found: tuple[Job, ...]) -> None:
+async def _jobs(visitor: Visitor) -> None:
+    """The newest, looked at again while one is under way."""
     say = visitor.say
-    if not found:
+    with ui.element("div") as box:
+        shown = await visitor.read(_newest, visitor.jobs)
+        _draw_jobs(say, shown)
+
+    async def look() -> None:
+        nonlocal shown
+        now = await visitor.read(_newest, visitor.jobs)
+        if now != shown:
+            shown = now
+            box.clear()
+            with box:
+                _draw_jobs(say, now)
+        if all(job.state in OVER for job in now):
+            timer.deactivate()
+
+    timer = ui.timer(LOOK_S, look, active=any(job.state not in OVER for job in shown))
+
+
+def _draw_jobs(say: Text, jobs: list[Job]) -> None:
+    if jobs:
+        jobs_table(say, jobs)
+    else:
         words(say("Nothing was asked for yet."), classes="muted")
-        return
-    rows = [
-        (
-            partial(link, say(KINDS.get(one.kind, one.kind)), f"/jobs/{one.key}"),
-            partial(badge, one.state, say(one.state)),
-        )
-        for one in found
-    ]
-    table([Column(say("what")), Column(say("state"))], rows, label=say("Jobs"))
 
 
-def _exceptions(visitor: Visitor, found: tuple[Model, ...]) -> None:
-    """What was not accepted, and the cheapest that would change it."""
-    say = visitor.say
+def _exceptions(say: Text, found: list[Model]) -> None:
     if not found:
-        words(say("Everything that was made is accepted."), classes="muted")
+        words(say("No model was refused or left undecided."), classes="muted")
         return
-    rows = [
-        (
-            partial(link, one.task, f"/models/{one.id}"),
-            partial(badge, one.status, say(one.status)),
-            " ".join(list(next_steps(say, Verdict.from_json(one.verdict)))[:1]),
-        )
-        for one in found
-    ]
-    columns = [Column(say("task")), Column(say("verdict")), Column(say("what would help"))]
-    table(columns, rows, label=say("Not accepted yet"))
+    words(say("Newest models that were not accepted, and what would change it."), classes="muted")
+    columns = [Column(say("Model")), Column(say("Verdict")), Column(say("What to do"))]
+    table(columns, [_line(say, one) for one in found], label=say("What needs a person"))
+
+
+def _line(say: Text, model: Model) -> list[Cell]:
+    verdict = Verdict.from_json(model.verdict)
+
+    def to_do() -> None:
+        with ui.element("ul").classes("plain"):
+            for step in verdicts.next_steps(say, verdict):
+                words(step, tag="li")
+
+    def stands() -> None:
+        badge(model.status, say(model.status))
+        for bound in verdicts.asked(verdict):
+            if not bound.is_met:
+                words(verdicts.in_short(say, bound), tag="div", classes="muted")
+
+    return [lambda: link(model.task, f"/models/{quote(model.task)}"), stands, to_do]
+
+
+def _begin(workspace: Workspace, jobs: Jobs, text: str) -> Job:
+    """As the hub's API does."""
+    check(workspace, text)
+    return begun(jobs, "make", {"task": text, "actor": workspace.scope.actor})
+
+
+def _proposal(workspace: Workspace, dataset: str) -> str:
+    datasets.get(workspace.scope, dataset)
+    return proposed(workspace, dataset).to_yaml()
+
+
+def _names(workspace: Workspace) -> list[str]:
+    return shelf.names(workspace.scope, CHOICES)
+
+
+def _newest(_: Workspace, jobs: Jobs) -> list[Job]:
+    return jobs.newest(JOBS)
+
+
+def _exceptional(workspace: Workspace) -> list[Model]:
+    return shelf.exceptions(workspace.scope, EXCEPTIONS)

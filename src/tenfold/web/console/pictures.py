@@ -92,7 +92,9 @@ def _whole(workspace: Workspace, digest: str) -> bytes:
     """As PNG, as browsers show neither TIFF nor 16 bit."""
     pixels = decode(workspace.blobs.get(digest), where=digest[:12], max_pixels=MOST_PX)
     out = io.BytesIO()
-    Image.fromarray(pixels).save(out, "PNG", compress_level=1)
+    Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(
+        out, "PNG", compress_level=1
+    )
     return out.getvalue()
 
 
