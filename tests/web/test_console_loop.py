@@ -39,19 +39,18 @@ class Person:
 
     def add(self, folder):
         self.page.goto(f"{self.url}/datasets")
-        self.page.locator("#drop input[name=folder]").set_input_files(folder)
+        self.page.locator("#drop input[webkitdirectory]").set_input_files(folder)
         self.page.get_by_label("Name of the dataset").fill("cells")
-        self.page.get_by_role("button", name="Read them in").click()
+        self.page.get_by_role("button", name="Upload").click()
         self.page.wait_for_url(re.compile("/jobs/"))
-        self.page.get_by_role("heading", name="Done").wait_for(timeout=60_000)
 
     def make(self):
-        self.page.get_by_role("link", name="Make a model").click()
+        self.page.get_by_role("link", name="Make a model from it").click(timeout=60_000)
         self.page.locator("textarea").fill(TASK)
-        self.page.get_by_text("This can be made.").wait_for()
+        self.page.get_by_text("Tells bad pictures (cracked)").wait_for()
         self.page.get_by_role("button", name="Make", exact=True).click()
         self.page.wait_for_url(re.compile("/jobs/"))
-        self.page.get_by_role("link", name="cap", exact=True).click(timeout=90_000)
+        self.page.get_by_role("link", name="See the model").click(timeout=90_000)
         self.page.get_by_role("heading", name="cap", exact=True).wait_for()
 
     def deploy(self):
@@ -67,14 +66,14 @@ class Person:
     def review(self, count):
         self.page.goto(f"{self.url}/review/{CAP}")
         for _ in range(count):
-            picture = self.page.locator("#review .frame > img").first
+            picture = self.page.locator("#review .stage img").first
             picture.wait_for()
             source = picture.get_attribute("src")
             (digest,) = re.findall("[0-9a-f]{64}", source)
             self.page.keyboard.press({"good": "1", "cracked": "2"}[self.truth[digest]])
             self.page.wait_for_function(
-                "(before) => document.querySelector('#review .frame > img')?.src !== before",
-                arg=self.url + source,
+                "(it) => !document.querySelector('#review .stage img')?.src.includes(it)",
+                arg=digest,
             )
         self.page.wait_for_timeout(5_000)  # the last is sent when it can be taken back no more
 
@@ -94,6 +93,7 @@ class Person:
     def press(self, name):
         self.page.goto(f"{self.url}/deployments/{CAP}")
         self.page.get_by_role("button", name=name, exact=True).click()
+        self.page.locator(".q-dialog form [type=submit]").click()
 
     def ask(self, method, path, body=None):
         csrf = self.page.request.get(f"{self.url}/api/me").json()["csrf"]
