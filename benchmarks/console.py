@@ -71,7 +71,7 @@ SCREENS = (
     "/activity",
 )
 VITALS = ("brightness", "contrast", "sharpness")
-PAINTED = """() => { const it = document.querySelector('.tile img, .gallery img');
+PAINTED = """() => { const it = document.querySelector('.thumb img');
     return it !== null && it.complete && it.naturalWidth > 0; }"""
 SHOWN = """(before) => { const it = document.querySelector('#review img, .stage img');
     return it && it.complete && it.naturalWidth > 0 && it.src !== before; }"""

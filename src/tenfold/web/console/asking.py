@@ -52,8 +52,9 @@ def send(text: str, *, kind: str = "primary") -> None:
 @contextmanager
 def asked(say: Text, title: str) -> Generator[ui.dialog]:
     """A question over the page; Escape closes it."""
-    with ui.dialog() as dialog, ui.element("section").classes("card asked") as made:
+    with ui.dialog() as dialog, ui.element("div").classes("card asked") as made:
         made.props["aria-label"] = title
+        made.props["role"] = "group"
         heading(title)
         yield dialog
     dialog.open()

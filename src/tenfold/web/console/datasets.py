@@ -60,7 +60,7 @@ def _drop(visitor: Visitor, taken: list[str]) -> None:
         with ui.element("div").classes("row picks"):
             _pick(say("Choose a folder"), is_folder=True)
             _pick(say("Choose files or a zip"), is_folder=False)
-        words("", classes="told").props('role="status"')
+        words("", classes="sent").props('role="status"')
         with ui.element("div").classes("progress").props('role="progressbar"') as bar:
             bar.props.update({"aria-valuemin": 0, "aria-valuemax": 100, "aria-label": say("Sent")})
             ui.element("div").style("width: 0")
@@ -101,6 +101,7 @@ def _pick(name: str, *, is_folder: bool) -> None:
         words(name, tag="span").props("aria-hidden=true")
         field = ui.element("input")
         field.props.update({"type": "file", "multiple": True, "aria-label": name})
+        field.props["name"] = "folder" if is_folder else "files"
         if is_folder:
             field.props["webkitdirectory"] = True
 

@@ -27,8 +27,8 @@ async def screen(visitor: Visitor) -> None:
             _role(say, shown, "shadow", now.shadow)
         if now.canary:
             _role(say, shown, "canary", now.canary)
-    if visitor.may("deploy"):
-        deployment_changes.buttons(visitor, shown)
+        if visitor.may("deploy"):
+            deployment_changes.buttons(visitor, shown)
     deployment_loop.loop_card(visitor, shown)
     with ui.element("div").classes("columns"):
         await timeline.timeline_card(visitor, shown)

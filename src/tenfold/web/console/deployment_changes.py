@@ -77,7 +77,7 @@ RETIRE = Step(
 
 def buttons(visitor: Visitor, shown: Seen) -> None:
     """What may be done now."""
-    with card(visitor.say("Change it")), ui.element("div").classes("row"):
+    with card(visitor.say("Change it"), classes="change"), ui.element("div").classes("row"):
         for step in _possible(shown):
             _button(visitor, shown, step)
 

@@ -49,7 +49,8 @@ def _watched(visitor: Visitor, shown: Seen, loop: Closely) -> None:
         _word(visitor, loop)
     alarms(say, loop)
     rates(say, loop)
-    facts(_facts(say, shown, loop))
+    with ui.element("div").classes("spaced"):
+        facts(_facts(say, loop))
     changes(say, loop)
     if visitor.may("deploy"):
         _rules(visitor, shown, rules=loop.loop.spec)
@@ -71,7 +72,7 @@ def _headline(say: Text, action: Action) -> str:
             return say("Waits")
 
 
-def _facts(say: Text, shown: Seen, loop: Closely) -> list[tuple[str, str | Callable[[], None]]]:
+def _facts(say: Text, loop: Closely) -> list[tuple[str, str | Callable[[], None]]]:
     state, now = loop.state, loop.now
     answers = draws.answers(state.draws)
     found: list[tuple[str, str | Callable[[], None]]] = [

@@ -96,7 +96,7 @@ def _browse(say: Text, name: str, found: Facets) -> None:
         with ui.element("div").classes("browse"):
             _facets(say, found)
             with ui.element("div"):
-                with ui.element("div").classes("tiles").props('id="gallery" tabindex="0"') as box:
+                with ui.element("div").classes("rolls").props('id="gallery" tabindex="0"') as box:
                     box.props["role"] = "listbox"
                     box.props["aria-label"] = say(
                         "Pictures; arrow keys move, Enter opens one large"
@@ -160,7 +160,7 @@ def _large(say: Text) -> None:
         "pixels": say("Pixels"),
         "sha": say("Fingerprint"),
     }
-    with ui.element("dialog").classes("picture").props('id="picture"') as dialog:
+    with ui.element("dialog").classes("opened").props('id="picture"') as dialog:
         dialog.props["aria-label"] = say("A picture, large")
         with ui.element("div").classes("inside"):
             with ui.element("div").classes("stand"):

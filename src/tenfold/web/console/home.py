@@ -89,16 +89,17 @@ def _loop(visitor: Visitor, found: Standing) -> None:
         seen = say("the watch sees a change") if now.alarms else say("nothing changed")
         _station(say.number(len(now.alarms)), say("alarms"), seen, "/deployments?alarm=1", tone)
         tone = "warn" if now.waiting else "plain"
-        _station(
-            say.number(now.waiting), say("to review"), say("back to the data"), "/review", tone
-        )
+        to = "/review" if visitor.may("label") else ""
+        _station(say.number(now.waiting), say("to review"), say("back to the data"), to, tone)
     with ui.element("a").classes("today").props('href="/ledger"'):
         words(money(found.cost, found.currency), tag="strong")
         words(say("cost today"), tag="span")
 
 
 def _station(number: str, name: str, under: str, to: str, tone: Tone = "plain") -> None:
-    with ui.element("li"), ui.element("a").classes(f"station {tone}").props(f'href="{to}"'):
+    with ui.element("li"), ui.element("a" if to else "div").classes(f"station {tone}") as made:
+        if to:
+            made.props["href"] = to
         words(number, tag="strong")
         words(name, tag="span", classes="what")
         words(under, tag="span", classes="muted")

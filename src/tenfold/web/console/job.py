@@ -105,7 +105,7 @@ def _steps(say: Text, seen: Seen) -> None:
     stages = STEPS.get(seen.job.kind, ("judge",))
     is_done = seen.state == "done"
     at = _stage_at(seen, stages)
-    with ui.element("ol").classes("steps"):
+    with ui.element("ol").classes("stages"):
         _step(say("Waiting for its turn"), "past" if seen.has_begun or is_done else "now")
         for number, stage in enumerate(stages):
             is_past = is_done or number < at
@@ -182,10 +182,11 @@ def _problem(say: Text, seen: Seen) -> None:
     else:
         words(_plain(say, str(told.get("problem", ""))), classes="wrong")
         words(_plain(say, str(told.get("hint", ""))))
-    if seen.job.kind == "ingest":
-        link(say("Back to the datasets"), "/datasets", classes="button")
-    elif seen.job.kind == "make":
-        link(say("Back to the task"), "/make", classes="button")
+    with ui.element("div"):
+        if seen.job.kind == "ingest":
+            link(say("Back to the datasets"), "/datasets", classes="button")
+        elif seen.job.kind == "make":
+            link(say("Back to the task"), "/make", classes="button")
 
 
 def _plain(say: Text, text: str) -> str:
@@ -215,11 +216,11 @@ def _model(say: Text, made: dict[str, object]) -> None:
         words(task, tag="strong")
         badge(verdict.status, say(verdict.status))
     words(say(verdicts.MEANING[verdict.status]))
-    with ui.element("ul").classes("plain"):
+    with ui.element("ul").classes("dots"):
         for bound in verdicts.asked(verdict):
             words(verdicts.claim(say, bound), tag="li")
     words(say("What to do now"), tag="h3")
-    with ui.element("ul").classes("plain"):
+    with ui.element("ul").classes("dots"):
         for step in verdicts.next_steps(say, verdict):
             words(step, tag="li")
     if made["was_found"]:

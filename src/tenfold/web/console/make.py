@@ -149,7 +149,7 @@ def _meaning(say: Text, found: Checked | None, problem: str) -> None:
         return
     first, *rest = sentences(say, found)
     words(first).style("font-weight: 600")
-    with ui.element("ul").classes("plain"):
+    with ui.element("ul").classes("dots"):
         for sentence in rest:
             words(sentence, tag="li")
     for doubt in doubts(say, found):
@@ -197,7 +197,7 @@ def _line(say: Text, model: Model) -> list[Cell]:
     verdict = Verdict.from_json(model.verdict)
 
     def to_do() -> None:
-        with ui.element("ul").classes("plain"):
+        with ui.element("ul").classes("dots"):
             for step in verdicts.next_steps(say, verdict):
                 words(step, tag="li")
 

@@ -13,7 +13,7 @@ from tenfold.web.console.visitor import Visitor
 def miss_card(visitor: Visitor, shown: Seen) -> None:
     """The browser sends it to the hub's API, which takes pictures of any size."""
     say = visitor.say
-    scripts()
+    scripts("viewer", "miss")
     with card(say("Report a missed defect")):
         words(say("A bad part was passed? The next model must know it and its like."))
         with ui.element("form").classes("stack").props('id="miss"') as made:

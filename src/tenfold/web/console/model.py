@@ -73,7 +73,7 @@ def _decides(say: Text, seen: JudgedModel) -> str:
 
 def _verdict(say: Text, seen: JudgedModel) -> None:
     verdict = seen.verdict
-    with card(classes=f"told {verdict.status}"):
+    with card(classes=f"judged {verdict.status}"):
         with ui.element("div").classes("row"):
             heading(say("Verdict"))
             badge(verdict.status, say(verdict.status))

@@ -89,10 +89,10 @@ PATTERNS = (
 
 def retold(say: Text, told: str) -> str:
     """A reason of the loop in the language of the reader; anything else as it is."""
-    if say.language == "en":
-        return told[:1].upper() + told[1:]
     for pattern, shape in _shapes():
         found = shape.fullmatch(told)
+        if found and say.language == "en":
+            return told[:1].upper() + told[1:]
         if found:
             values = {
                 name: retold(say, value) if name in LONG else value

@@ -46,7 +46,7 @@ class Question:
 async def screen(visitor: Visitor) -> None:
     say, name = visitor.say, visitor.given("name")
     asked = await visitor.read(_question, name)
-    scripts()
+    scripts("viewer", "outbox", "review")
     with ui.element("div").classes("row spread review-head"):
         with ui.element("div").classes("row"):
             title(name)
@@ -65,20 +65,21 @@ async def screen(visitor: Visitor) -> None:
             words("", classes="last muted small").props('aria-live="polite"')
             words("", classes="unsent small").props('role="alert"')
             _help(say, asked)
-    begin("begin")
+    begin("review")
 
 
-def scripts() -> None:
-    """What shows pictures that can be drawn upon."""
-    for name in ("viewer", "outbox", "review"):
+def scripts(*names: str) -> None:
+    """What the browser needs, in this order."""
+    for name in names:
         ui.add_head_html(f'<script src="/console/static/{name}.js" defer></script>')
 
 
-def begin(what: Literal["begin", "miss"]) -> None:
-    """Let the browser begin, once its scripts are there."""
+def begin(what: Literal["review", "miss"]) -> None:
+    """Let the browser begin in the element of that name, once its scripts are there."""
+    made = f"tenfold{what.capitalize()}"
     ui.run_javascript(
-        f"window.tenfoldReview ? tenfoldReview.{what}() : addEventListener('tenfold-review', "
-        f"() => tenfoldReview.{what}(), {{once: true}})"
+        f"const begin = () => tenfoldApi.begin('{what}', {made}.begin);"
+        f"window.{made} ? begin() : addEventListener('tenfold-{what}', begin, {{once: true}})"
     )
 
 

@@ -1,7 +1,5 @@
 """Signing in, and the first owner."""
 
-import json
-
 from fastapi import Request
 from nicegui import ui
 
@@ -37,6 +35,7 @@ def _form(say: Text, kind: str, token: str) -> None:
     with ui.element("form").props('id="door"') as form:
         form.props["data-kind"] = kind
         form.props["data-token"] = token
+        form.props["data-silent"] = say("The hub does not answer.")
         _field(say("Name"), "name", "username", "text")
         keeps = "new-password" if is_first else "current-password"
         _field(say("Password"), "password", keeps, "password")
@@ -45,7 +44,6 @@ def _form(say: Text, kind: str, token: str) -> None:
         words("", classes="wrong").props('role="alert"')
         made = words(say("Make it") if is_first else say("Sign in"), tag="button")
         made.classes("button primary").props["type"] = "submit"
-    ui.run_javascript(f"tenfold.door({json.dumps(say('The hub does not answer.'))})")
 
 
 def _field(name: str, key: str, keeps: str, kind: str) -> None:
@@ -54,3 +52,4 @@ def _field(name: str, key: str, keeps: str, kind: str) -> None:
         field = ui.element("input").classes("field")
         field.props.update({"name": key, "type": kind, "autocomplete": keeps, "required": True})
         field.props["maxlength"] = 100 if kind == "text" else 4000
+        field.props["autofocus"] = kind == "text"

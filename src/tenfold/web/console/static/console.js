@@ -7,33 +7,28 @@ const tenfold = {
     location.href = "/sign-in";
   },
 
-  door(silent) {
-    const form = document.getElementById("door");
-    if (!form) return;
-    form.querySelector("input").focus();
-    form.addEventListener("submit", async (event) => {
-      event.preventDefault();
-      const { kind, token } = form.dataset;
-      const told = { name: form.elements.name.value, password: form.elements.password.value };
-      if (kind === "first") told.token = token;
-      const wrong = form.querySelector(".wrong");
-      wrong.textContent = "";
-      try {
-        const answer = await fetch(kind === "first" ? "/first" : "/api/sign-in", {
-          method: "POST",
-          headers: { "Content-Type": "application/json" },
-          body: JSON.stringify(told),
-        });
-        if (answer.ok) {
-          const next = new URLSearchParams(location.search).get("next") || "/";
-          location.href = next.startsWith("/") && !next.startsWith("//") ? next : "/";
-          return;
-        }
-        wrong.textContent = (await answer.json()).error;
-      } catch {
-        wrong.textContent = silent;
+  // Signing in, or making the first owner; no password ever stands in an address.
+  async door(form) {
+    const { kind, token, silent } = form.dataset;
+    const told = { name: form.elements.name.value, password: form.elements.password.value };
+    if (kind === "first") told.token = token;
+    const wrong = form.querySelector(".wrong");
+    wrong.textContent = "";
+    try {
+      const answer = await fetch(kind === "first" ? "/first" : "/api/sign-in", {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify(told),
+      });
+      if (answer.ok) {
+        const next = new URLSearchParams(location.search).get("next") || "/";
+        location.href = next.startsWith("/") && !next.startsWith("//") ? next : "/";
+        return;
       }
-    });
+      wrong.textContent = (await answer.json()).error;
+    } catch {
+      wrong.textContent = silent;
+    }
   },
 
   // A threshold that is tried on the page of a model: moves the mark, and says what it comes to.
@@ -121,7 +116,12 @@ const tenfold = {
   },
 };
 
+// On the document, so that a form is never sent by the browser itself, however early.
 document.addEventListener("submit", (event) => {
+  if (event.target.id === "door") {
+    event.preventDefault();
+    tenfold.door(event.target);
+  }
   if (!event.target.dataset.send) return;
   event.preventDefault();
   tenfold.send(event.target);

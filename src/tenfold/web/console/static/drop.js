@@ -8,7 +8,7 @@ const tenfoldDrop = {
     const form = document.getElementById("drop");
     if (!form) return;
     const find = (selector) => form.querySelector(selector);
-    const view = { form, csrf, said, told: find(".told"), wrong: find(".wrong"), bar: find(".progress"),
+    const view = { form, csrf, said, told: find(".sent"), wrong: find(".wrong"), bar: find(".progress"),
       go: find("[type=submit]"), name: form.elements.name, chosen: [] };
     for (const field of form.querySelectorAll("input[type=file]"))
       field.addEventListener("change", () =>
@@ -69,7 +69,7 @@ const tenfoldDrop = {
     }
     view.wrong.textContent = "";
     view.go.disabled = true;
-    view.form.classList.add("sending");
+    view.form.classList.add("is-sending");
     const stay = (event) => event.preventDefault();
     addEventListener("beforeunload", stay);
     const ids = [], queue = view.chosen.map((one, at) => [at, ...one]), cut = tenfoldDrop.root(view);
@@ -94,7 +94,7 @@ const tenfoldDrop = {
       queue.length = 0;
       view.wrong.textContent = error.message || said.silent;
       view.go.disabled = false;
-      view.form.classList.remove("sending");
+      view.form.classList.remove("is-sending");
     }
   },
 

@@ -137,7 +137,7 @@ const tenfoldGallery = {
 
   blank(g, at) {
     const node = document.createElement("div");
-    node.className = "tile";
+    node.className = "thumb";
     node.id = `tile-${at}`;
     node.setAttribute("role", "option");
     node.setAttribute("aria-setsize", g.size);

@@ -6,8 +6,7 @@ window.tenfoldReview = (() => {
   const said = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
   const fresh = () =>
     [...crypto.getRandomValues(new Uint8Array(8))].map((b) => b.toString(16).padStart(2, "0")).join("");
-  const headers = (csrf, more = {}) => (csrf ? { "X-CSRF-Token": csrf, ...more } : more);
-  const path = (name) => name.split("/").map(encodeURIComponent).join("/");
+  const { headers, path } = tenfoldApi;
 
   class Review {
     constructor(root) {
@@ -16,7 +15,7 @@ window.tenfoldReview = (() => {
       this.told = this.config.told;
       this.queue = []; // samples that come
       this.known = new Set(); // samples that came, whatever became of them
-      this.images = new Map();
+      this.images = new TenfoldImages((sample) => this.#url(sample));
       this.history = [];
       this.chosen = new Set();
       this.left = 0;
@@ -76,23 +75,10 @@ window.tenfoldReview = (() => {
       return `/console/${kind}/${sample}?deployment=${encodeURIComponent(this.config.deployment)}`;
     }
 
-    #image(sample) {
-      if (!this.images.has(sample)) {
-        const image = new Image();
-        image.draggable = false;
-        image.alt = "";
-        image.src = this.#url(sample);
-        this.images.set(sample, { image, ready: image.decode() });
-        this.images.get(sample).ready.catch(() => {});
-      }
-      return this.images.get(sample);
-    }
-
     #preload() {
       const wanted = this.queue.slice(0, AHEAD);
-      for (const sample of wanted) this.#image(sample);
-      const kept = new Set([...wanted, this.current, this.history.at(-1)?.sample]);
-      for (const sample of this.images.keys()) if (!kept.has(sample)) this.images.delete(sample);
+      for (const sample of wanted) this.images.get(sample);
+      this.images.keep([...wanted, this.current, this.history.at(-1)?.sample]);
     }
 
     #next() {
@@ -113,14 +99,14 @@ window.tenfoldReview = (() => {
         this.viewer.clear(this.#note(this.isAsking ? this.told.loading : this.told.done, this.told.doneHint));
         return this.#progress();
       }
-      const { image, ready } = this.#image(sample);
+      const { image, ready } = this.images.get(sample);
       if (image.complete && image.naturalWidth) this.#ready(sample, image);
       else this.viewer.clear(this.#note(this.told.loading));
       ready.then(
         () => this.current === sample && this.viewer.image !== image && this.#ready(sample, image),
         () => {
           if (this.current !== sample) return;
-          this.images.delete(sample);
+          this.images.drop(sample);
           this.viewer.clear(this.#note(this.told.broken));
         },
       );
@@ -274,13 +260,13 @@ window.tenfoldReview = (() => {
 
     #key(event) {
       if (event.ctrlKey || event.metaKey || event.altKey || !this.root.isConnected) return;
-      if (event.target.matches("input, textarea, select")) return;
+      if (event.target.closest?.("input, textarea, select")) return;
       const keys = {
         u: "undo", s: "skip", f: "fit", h: "heat", r: "region",
         "+": "in", "=": "in", "-": "out", "−": "out", Escape: "drop", Enter: "send",
       };
       const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-      if (key === "Enter" && event.target.matches("a, button, summary")) return;
+      if (key === "Enter" && event.target.closest?.("a, button, summary")) return;
       if (event.repeat && !"+=-".includes(key)) return;
       if (/^[1-9]$/.test(key)) {
         const word = this.config.words[Number(key) - 1];
@@ -319,83 +305,6 @@ window.tenfoldReview = (() => {
     }
   }
 
-  // A missed defect: the picture, and where it is.
-  class Miss {
-    constructor(form) {
-      this.form = form;
-      this.config = JSON.parse(form.dataset.config);
-      this.stage = form.querySelector(".stage");
-      this.viewer = new TenfoldViewer(this.stage);
-      form.elements.picture.addEventListener("change", () => this.#show());
-      form.addEventListener("submit", (event) => this.#send(event));
-    }
-
-    async #show() {
-      const file = this.form.elements.picture.files[0];
-      if (this.address) URL.revokeObjectURL(this.address);
-      this.stage.hidden = !file;
-      this.#say("");
-      if (!file) return;
-      const image = new Image();
-      image.draggable = false;
-      image.src = this.address = URL.createObjectURL(file);
-      try {
-        await image.decode();
-        this.viewer.show(image);
-        this.viewer.draw(true);
-      } catch {
-        this.stage.hidden = true;
-        this.viewer.clear();
-        this.#say(this.config.unshown);
-      }
-    }
-
-    async #send(event) {
-      event.preventDefault();
-      const { deployment, csrf, silent, sending, done } = this.config;
-      const asked = new URLSearchParams();
-      for (const box of this.viewer.boxes) asked.append("region", box.join(","));
-      if (this.form.elements.label?.value) asked.set("label", this.form.elements.label.value);
-      const button = this.form.querySelector("button");
-      button.disabled = true;
-      this.#say(sending);
-      try {
-        const answer = await fetch(`/api/misses/${path(deployment)}?${asked}`, {
-          method: "POST",
-          headers: headers(csrf, { "Content-Type": "application/octet-stream" }),
-          body: this.form.elements.picture.files[0],
-        });
-        const told = await answer.json();
-        if (answer.ok) {
-          this.form.reset();
-          this.stage.hidden = true;
-          this.viewer.clear();
-        }
-        this.#say(answer.ok ? done : [told.error, told.hint].filter(Boolean).join(" "), !answer.ok);
-      } catch {
-        this.#say(silent, true);
-      }
-      button.disabled = false;
-    }
-
-    #say(text, isWrong = false) {
-      const place = this.form.querySelector(".told");
-      place.textContent = text;
-      place.classList.toggle("wrong", isWrong);
-    }
-  }
-
-  // The page is put together by the hub after this script has run.
-  const once = (id, make) => {
-    const place = document.getElementById(id);
-    if (!place) return setTimeout(() => once(id, make), 30);
-    if (!place.dataset.begun) make(place);
-    place.dataset.begun = "yes";
-  };
-  return {
-    begin: () => once("review", (root) => new Review(root)),
-    miss: () => once("miss", (form) => new Miss(form)),
-  };
+  return { begin: (root) => new Review(root) };
 })();
-
 dispatchEvent(new Event("tenfold-review"));

@@ -154,3 +154,46 @@ class TenfoldViewer {
     this.onBox(this.boxes);
   }
 }
+
+// Pictures that are on their way or there, decoded.
+class TenfoldImages {
+  constructor(address) {
+    this.address = address;
+    this.known = new Map();
+  }
+
+  get(sample) {
+    if (!this.known.has(sample)) {
+      const image = new Image();
+      image.draggable = false;
+      image.alt = "";
+      image.src = this.address(sample);
+      const ready = image.decode();
+      ready.catch(() => {});
+      this.known.set(sample, { image, ready });
+    }
+    return this.known.get(sample);
+  }
+
+  drop(sample) {
+    this.known.delete(sample);
+  }
+
+  keep(samples) {
+    for (const sample of this.known.keys()) if (!samples.includes(sample)) this.drop(sample);
+  }
+}
+
+// How the hub's API is asked.
+const tenfoldApi = {
+  path: (name) => name.split("/").map(encodeURIComponent).join("/"),
+  headers: (csrf, more) => (csrf ? { "X-CSRF-Token": csrf, ...more } : more),
+
+  // The hub puts the page together after its scripts have run.
+  begin(id, make) {
+    const place = document.getElementById(id);
+    if (!place) return setTimeout(() => tenfoldApi.begin(id, make), 30);
+    if (!place.dataset.begun) make(place);
+    place.dataset.begun = "yes";
+  },
+};
