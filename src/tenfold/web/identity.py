@@ -7,6 +7,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
+from starlette.responses import Response
 
 from tenfold.catalog import Scope, accounts, keys, sessions
 from tenfold.errors import NotAllowed
@@ -124,6 +125,18 @@ def check_reach(scope: Scope, host: str) -> None:
             f"{host} can be reached from other machines, and there is no account.",
             hint="`tenfold account add NAME` makes an owner; or stay at 127.0.0.1.",
         )
+
+
+def keep_signed_in(request: Request, response: Response, token: str) -> None:
+    """Give a browser the cookie of its session, which no script reads and no other site sends."""
+    response.set_cookie(
+        COOKIE,
+        token,
+        max_age=int(sessions.LONGEST.total_seconds()),
+        httponly=True,
+        samesite="strict",
+        secure=request.url.scheme == "https",
+    )
 
 
 def csrf_of(token: str) -> str:

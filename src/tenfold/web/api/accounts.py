@@ -11,7 +11,7 @@ from tenfold.catalog.activity import Sought
 from tenfold.errors import NotAllowed, SpecError, Unsupported
 from tenfold.roles import Role, actions_of
 from tenfold.web.guard import Intake
-from tenfold.web.identity import COOKIE, Identity, check_own_page, csrf_of
+from tenfold.web.identity import COOKIE, Identity, check_own_page, csrf_of, keep_signed_in
 from tenfold.web.plain import answered
 from tenfold.web.sign_in import SignIns
 from tenfold.web.who import Accounting, Auditing, Known
@@ -72,14 +72,7 @@ async def sign_in(request: Request) -> Response:
     if body.token:
         return _private(told | {"token": token})
     response = _private(told | {"csrf": csrf_of(token), "may": actions_of(account.role)})
-    response.set_cookie(
-        COOKIE,
-        token,
-        max_age=int(sessions.LONGEST.total_seconds()),
-        httponly=True,
-        samesite="strict",
-        secure=request.url.scheme == "https",
-    )
+    keep_signed_in(request, response, token)
     return response
 
 

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from tenfold.catalog import Scope, accounts, sessions
 from tenfold.errors import NotAllowed
-from tenfold.web.identity import COOKIE, check_own_page
+from tenfold.web.identity import check_own_page, keep_signed_in
 
 TOKEN_BYTES = 24
 
@@ -59,14 +59,7 @@ class FirstOwner:
         )
         token = await asyncio.to_thread(sessions.begin, self.scope, made)
         response = JSONResponse({"name": made.name}, 201)
-        response.set_cookie(
-            COOKIE,
-            token,
-            max_age=int(sessions.LONGEST.total_seconds()),
-            httponly=True,
-            samesite="strict",
-            secure=request.url.scheme == "https",
-        )
+        keep_signed_in(request, response, token)
         return response
 
     def _is_right(self, token: str) -> bool:
