@@ -120,23 +120,11 @@ def _first_steps(visitor: Visitor, now: Overview) -> None:
     """What to do next while the loop is not closed yet."""
     say = visitor.say
     if not now.datasets:
-        empty(
-            say("No pictures yet"),
-            say("Drop a folder of pictures: what is good and what is not may be its subfolders."),
-            to="/datasets",
-            action=say("Add pictures"),
-        )
+        hint = say("Drop a folder of pictures: what is good and what is not may be its subfolders.")
+        empty(say("No pictures yet"), hint, to="/datasets", action=say("Add pictures"))
     elif not now.models:
-        empty(
-            say("No models yet"),
-            say("Say what to look for, and how sure it must be."),
-            to="/make",
-            action=say("Make a model"),
-        )
+        hint = say("Say what to look for, and how sure it must be.")
+        empty(say("No models yet"), hint, to="/make", action=say("Make a model"))
     elif not now.live:
-        empty(
-            say("Nothing is at work yet"),
-            say("Choose a model and give it a place to work."),
-            to="/models?status=accepted",
-            action=say("See accepted models"),
-        )
+        hint, to = say("Choose a model and give it a place to work."), "/models?status=accepted"
+        empty(say("Nothing is at work yet"), hint, to=to, action=say("See accepted models"))
