@@ -242,7 +242,7 @@ def test_what_up_started_ends_with_it(home, how):
         start_new_session=True,
     )
     told = [process.stdout.readline() for _ in range(3)]
-    assert any("hub is at work" in line for line in told)
+    assert any("console is at" in line for line in told)
     both = child_processes(process.pid)
     assert len(both) == 2
     process.send_signal(how)

@@ -8,6 +8,7 @@ import pytest
 import tenfold
 from tenfold.catalog import accounts, activity, keys, sessions
 from tenfold.errors import NotAllowed, SpecError
+from tenfold.jobs import Job
 from tenfold.roles import LEAST, ROLES
 from tenfold.web import sign_in
 from tenfold.web.errors import TooOften, WhoAreYou
@@ -297,7 +298,7 @@ def test_what_a_job_does_is_done_by_whoever_asked_for_it(people):
 
         def submit(self, kind, arguments, key):
             self.asked = arguments
-            return {"key": key}
+            return Job(key, kind, "waits")
 
     (people.settings.home / "uploads" / "caps").mkdir(parents=True)
     work, known = Work(), as_role(people, "engineer")
