@@ -14,6 +14,7 @@ from tenfold.web.console.parts import (
     Tone,
     badge,
     empty,
+    figure,
     link,
     table,
     words,
@@ -98,12 +99,8 @@ def _groups(say: Text, sought: Sought, counts: dict[Group, int]) -> None:
         for group in GROUPS:
             number = counts[group]
             tone = TONES.get(group, "plain") if number else "plain"
-            with ui.element("a").classes(f"figure {tone}") as one:
-                one.props["href"] = address(sought, group=group)
-                if group == sought.group:
-                    one.props["aria-current"] = "true"
-                words(say.number(number), tag="strong")
-                words(say(NAMES[group]), tag="span")
+            to, is_here = address(sought, group=group), group == sought.group
+            figure(say.number(number), say(NAMES[group]), to=to, tone=tone, is_here=is_here)
 
 
 def _filter(say: Text, sought: Sought) -> None:

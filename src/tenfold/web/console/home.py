@@ -87,7 +87,7 @@ def _loop(visitor: Visitor, found: Standing) -> None:
         _station(say.number(now.answers), say("answers"), watched, "/deployments")
         tone: Tone = "bad" if now.alarms else "plain"
         seen = say("the watch sees a change") if now.alarms else say("nothing changed")
-        _station(say.number(len(now.alarms)), say("alarms"), seen, "/deployments?alarm=1", tone)
+        _station(say.number(len(now.alarms)), say("alarms"), seen, "/deployments?group=alarm", tone)
         tone = "warn" if now.waiting else "plain"
         to = "/review" if visitor.may("label") else ""
         _station(say.number(now.waiting), say("to review"), say("back to the data"), to, tone)

@@ -15,8 +15,10 @@ from tenfold.web.console.frame import title
 from tenfold.web.console.parts import (
     TONES,
     Column,
+    Tone,
     badge,
     empty,
+    figure,
     link,
     table,
     words,
@@ -109,13 +111,9 @@ def _counts(say: Text, sought: Search, counts: dict[str, int]) -> None:
             _count(number, say(state), sought, state, tone=TONES[state])
 
 
-def _count(number: str, name: str, sought: Search, state: str, *, tone: str) -> None:
-    with ui.element("a").classes(f"figure {tone}") as made:
-        made.props["href"] = address(sought, status=state)
-        if sought.status == state:
-            made.props["aria-current"] = "true"
-        words(number, tag="strong")
-        words(name, tag="span")
+def _count(number: str, name: str, sought: Search, state: str, *, tone: Tone) -> None:
+    to, is_here = address(sought, status=state), sought.status == state
+    figure(number, name, to=to, tone=tone, is_here=is_here)
 
 
 def _filters(say: Text, sought: Search, found: Found) -> None:

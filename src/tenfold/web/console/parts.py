@@ -51,11 +51,15 @@ def card(title: str = "", *, classes: str = "") -> Generator[Element]:
         yield made
 
 
-def figure(value: str, name: str, *, to: str = "", tone: Tone = "plain") -> None:
-    """One number that matters, and what it counts; leads to its screen."""
+def figure(
+    value: str, name: str, *, to: str = "", tone: Tone = "plain", is_here: bool = False
+) -> None:
+    """One number that matters, and what it counts; leads to its screen, unless that `is_here`."""
     with ui.element("a" if to else "div").classes(f"figure {tone}") as made:
         if to:
             made.props["href"] = to
+        if is_here:
+            made.props["aria-current"] = "true"
         words(value, tag="strong")
         words(name, tag="span")
 
