@@ -2,7 +2,7 @@
 
 import pytest
 
-from tenfold.catalog import datasets
+from tenfold.catalog import datasets, gallery
 from tenfold.catalog.datasets import Item, Sample
 from tenfold.errors import DataError
 from tenfold.factory.proposing import proposed
@@ -29,23 +29,23 @@ def put(workspace, **labels):
 
 def test_good_beside_enough_bad_ones_is_told_apart(workspace):
     put(workspace, good=60, scratch=40)
-    task = proposed(workspace, "caps")
+    task = proposed("caps", gallery.portions(workspace.scope, "caps"))
     assert (task.kind, task.question.negative) == ("classify", ("good",))
     assert task.bar.escape is not None
 
 
 def test_good_ones_alone_are_learnt(workspace):
     put(workspace, good=60)
-    task = proposed(workspace, "caps")
+    task = proposed("caps", gallery.portions(workspace.scope, "caps"))
     assert (task.kind, task.bar.escape) == ("anomaly", None)
 
 
 def test_classes_of_which_none_is_good_are_told_apart(workspace):
     put(workspace, mono=30, poly=30)
-    task = proposed(workspace, "caps")
+    task = proposed("caps", gallery.portions(workspace.scope, "caps"))
     assert (task.kind, task.question.negative, task.bar.error) == ("classify", (), 0.05)
 
 
 def test_a_dataset_without_pictures_has_no_task(workspace):
     with pytest.raises(DataError, match="no pictures"):
-        proposed(workspace, "caps")
+        proposed("caps", gallery.portions(workspace.scope, "caps"))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, func, insert, select, union
+from sqlalchemy import Connection, func, insert, or_, select, union
 from sqlalchemy.dialects import postgresql, sqlite
 
 from tenfold.catalog import activity
@@ -22,6 +22,8 @@ from tenfold.errors import Conflict, NotFound, SpecError
 Action = Literal["deploy", "shadow", "canary", "promote", "rollback", "retire", "keep"]
 State = Literal["live", "retired"]
 CHUNK = 500
+ROLES = ("live", "shadow", "canary")
+"""Of models that may be asked."""
 MOST_LOGGED = 20
 """Changes of one call that are a row each in the activity log; of more there is one row."""
 NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)*")
@@ -245,7 +247,7 @@ def _changed(connection: Connection, scope: Scope, after: int) -> list[Deploymen
 
 def _heads(connection: Connection, scope: Scope, after: int) -> list[HeadRef]:
     mine = (deployments.c.tenant == scope.tenant) & (deployments.c.generation > after)
-    roles = (deployments.c[role].label("id") for role in ("live", "shadow", "canary"))
+    roles = (deployments.c[role].label("id") for role in ROLES)
     asked = union(*(select(role).where(mine) for role in roles)).subquery()
     query = _HEADS.join(asked, asked.c.id == models.c.id).where(models.c.tenant == scope.tenant)
     return [_head(row) for row in connection.execute(query)]
@@ -285,12 +287,16 @@ def history(scope: Scope, name: str) -> list[Transition]:
 
 def using(scope: Scope, model_ids: Iterable[str]) -> list[str]:
     """Names of deployments that one of the models works in."""
-    wanted = set(model_ids)
-    return [
-        one.name
-        for one in changed(scope)
-        if one.state == "live" and wanted & {*one.models, one.before}
-    ]
+    ordered, found = sorted(set(model_ids)), set[str]()
+    mine = (deployments.c.tenant == scope.tenant) & (deployments.c.state == "live")
+    with scope.read() as connection:
+        for start in range(0, len(ordered), CHUNK):
+            some = ordered[start : start + CHUNK]
+            works = or_(*(deployments.c[role].in_(some) for role in (*ROLES, "before")))
+            found |= set(
+                connection.execute(select(deployments.c.name).where(mine, works)).scalars()
+            )
+    return sorted(found)
 
 
 def _check_models(connection: Connection, scope: Scope, ids: set[str]) -> None:

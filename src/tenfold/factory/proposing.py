@@ -12,17 +12,15 @@ from tenfold.formats.row import is_good
 from tenfold.specs.task import TaskSpec, propose
 from tenfold.specs.yaml_file import first_of
 from tenfold.values import Kind
-from tenfold.workspace import Workspace
 
 
-def proposed(workspace: Workspace, dataset: str) -> TaskSpec:
-    """As `tenfold make FOLDER` would write it, from what the catalog knows.
+def proposed(dataset: str, found: Sequence[Portion]) -> TaskSpec:
+    """As `tenfold make FOLDER` would write it, from what the catalog counts in the dataset.
 
     Raises:
         DataError: the dataset is empty.
         SpecError: no task can have such a name.
     """
-    found = gallery.portions(workspace.scope, dataset)
     if not found:
         raise DataError("the dataset has no pictures.", where=dataset)
     facets = gallery.facets_of(found)

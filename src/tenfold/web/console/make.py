@@ -14,6 +14,7 @@ from tenfold.factory.proposing import proposed
 from tenfold.jobs import OVER, Job, Jobs
 from tenfold.web.api.jobs import begun
 from tenfold.web.console import verdicts
+from tenfold.web.console.counted import portions
 from tenfold.web.console.frame import title
 from tenfold.web.console.job_words import jobs_table, place_of
 from tenfold.web.console.parts import (
@@ -218,7 +219,7 @@ def _begin(workspace: Workspace, jobs: Jobs, text: str) -> Job:
 
 def _proposal(workspace: Workspace, dataset: str) -> str:
     datasets.get(workspace.scope, dataset)
-    return proposed(workspace, dataset).to_yaml()
+    return proposed(dataset, portions(workspace, dataset)).to_yaml()
 
 
 def _names(workspace: Workspace) -> list[str]:

@@ -22,7 +22,7 @@ class TenfoldOutbox {
 
   put(label) {
     this.#keep([...this.all, { ...label, due: Date.now() + this.holdMs }]);
-    this.#soon(this.holdMs + 10);
+    if (!this.timer) this.#soon(this.holdMs + 10); // whoever is quick must not put it off
   }
 
   // Take a label back; false: it is on its way.
@@ -42,6 +42,7 @@ class TenfoldOutbox {
   }
 
   async #work() {
+    this.timer = null;
     if (this.sending) return;
     const label = this.all[0];
     if (!label) return;
