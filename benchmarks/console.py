@@ -42,6 +42,8 @@ GATE = "gate/spot"
 QUIET = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 WAITING = 260
 """Pictures of the review queue."""
+COLLECTED = 20_000
+"""Answers in a file, about as many as the collector reads at once."""
 PRESSED = 200
 ROUNDS = 5
 BROWSERS = 10
@@ -179,7 +181,8 @@ def predictions(workspace: Workspace, count: int, size: Size) -> None:
     )
     folder = workspace.answers_folder / PARQUET
     folder.mkdir(parents=True)
-    pq.write_table(table, folder / "bench-1.parquet")
+    for n in range(0, count, COLLECTED):  # as the collector writes them
+        pq.write_table(table.slice(n, COLLECTED), folder / f"bench-1-{n:012d}.parquet")
     row = {"tenant": TENANT, "name": "bench-1", "collected_bytes": 1, "answers": count, "lost": 0}
     fill(workspace.catalog.engine, tables.segments, iter([row]))
 

@@ -82,12 +82,13 @@ def closely(workspace: Workspace, deployment: str) -> Closely:
         NotFound: that deployment is not watched.
     """
     loop = loops.get(workspace.scope, deployment)
-    found = _looked_at(workspace, loop)
+    found = looked_at(workspace, loop)
     bar, rates = _proven(workspace, deployment, found.state) or (None, None)
     return replace(found, bar=bar, rates=rates)
 
 
-def _looked_at(workspace: Workspace, loop: Loop) -> Closely:
+def looked_at(workspace: Workspace, loop: Loop) -> Closely:
+    """How far a loop is and what comes next, without what is proven of it."""
     rules = spec.parse(loop.spec, where=f"loop of {loop.deployment}")
     state = LoopState.from_json(loop.state)
     now = deployments.get(workspace.scope, loop.deployment)
@@ -97,7 +98,7 @@ def _looked_at(workspace: Workspace, loop: Loop) -> Closely:
 
 
 def _watched(workspace: Workspace, loop: Loop) -> Watched:
-    found = _looked_at(workspace, loop)
+    found = looked_at(workspace, loop)
     state, now = found.state, found.now
     counted = picks.counts(workspace.scope, loop.deployment)
     remarks = (

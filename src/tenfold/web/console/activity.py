@@ -72,6 +72,7 @@ DETAILS = {
 DEPLOYMENT = ("deploy", "shadow", "canary", "promote", "rollback", "retire", "keep")
 LOOP = ("watch", "unwatch", "approved", "rejected")
 MOST_LETTERS = 60
+SHORT = 12
 
 
 async def screen(visitor: Visitor) -> None:
@@ -90,9 +91,13 @@ async def screen(visitor: Visitor) -> None:
                 action=say("The whole log"),
             )
             return
-        names = (say("When (UTC)"), say("Who"), say("What"), say("On what"), say("Details"))
+        brief = (say("When (UTC)"), say("Who"), say("What"))
         table(
-            [Column(say("Row"), is_number=True), *(Column(name) for name in names)],
+            [
+                Column(say("Row"), is_number=True),
+                *(Column(name, is_brief=True) for name in brief),
+                *(Column(name) for name in (say("On what"), say("Details"))),
+            ],
             [_row(say, deed) for deed in found[:PAGE]],
             label=say("Activity"),
         )
@@ -175,6 +180,8 @@ def _told(say: Text, key: str, value: Any) -> str:
     text = str(value)
     if key in ("role", "before"):
         text = say(text)
+    if DIGEST.fullmatch(text):
+        return text[:SHORT]
     return text if len(text) <= MOST_LETTERS else f"{text[: MOST_LETTERS - 1]}…"
 
 

@@ -54,7 +54,9 @@ def columns(
         middle = LEFT + step * (place + 0.5)
         parts += _stack(bar, middle, wide, up)
         if (len(bars) - 1 - place) % every == 0:
-            parts.append(words(middle, BOTTOM + 20, bar.name, anchor="middle", class_="tick"))
+            is_last = place == len(bars) - 1 and step < WIDEST  # it would end behind the edge
+            at, anchor = (RIGHT, "end") if is_last else (middle, "middle")
+            parts.append(words(at, BOTTOM + 20, bar.name, anchor=anchor, class_="tick"))
     return chart(label, parts, width=WIDTH, height=HEIGHT)
 
 

@@ -46,7 +46,8 @@ REASONS = {
 async def screen(visitor: Visitor) -> None:
     say, name = visitor.say, visitor.given("name")
     told, found, aside = await visitor.read(_read, name)
-    ui.add_head_html('<script src="/console/static/gallery.js" defer></script>')
+    ui.add_head_html('<script src="/console/static/gallery.js"></script>')
+    ui.add_head_html(f"<script>tenfoldGallery.ahead({_literal(name)})</script>")
     _title(visitor, told)
     _figures(say, found, told)
     if found.size:
@@ -105,6 +106,11 @@ def _browse(say: Text, name: str, found: Facets) -> None:
                 words(say("No picture is like that."), classes="nothing-found muted")
     _large(say)
     ui.run_javascript(f"tenfoldGallery.begin({json.dumps(name)}, {json.dumps(_said(say))})")
+
+
+def _literal(text: str) -> str:
+    """Of JavaScript, which ends no script of a page."""
+    return json.dumps(text).replace("<", "\\u003c")
 
 
 def _said(say: Text) -> dict[str, object]:

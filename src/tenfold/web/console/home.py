@@ -1,33 +1,15 @@
 """Home: the loop as a living picture. Each part leads to its screen."""
 
-from dataclasses import dataclass
-from datetime import datetime, time
-from decimal import Decimal
-
 from nicegui import ui
 
-from tenfold.catalog import accounts
-from tenfold.catalog.overview import Overview, overview
-from tenfold.ledger import price
-from tenfold.ledger.cost import NOTHING, cost_of, money
+from tenfold.catalog.at_work import AtWork
+from tenfold.catalog.overview import Overview
+from tenfold.ledger.cost import money
 from tenfold.web.console.frame import title
-from tenfold.web.console.parts import Tone, empty, heading, link, words
+from tenfold.web.console.parts import Tone, card, empty, link, words
+from tenfold.web.console.retold import ALARMS
+from tenfold.web.console.standing import EVERY_S, Standing, standing
 from tenfold.web.console.visitor import Visitor
-from tenfold.workspace import Workspace
-
-EVERY_S = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What the page shows."""
-
-    now: Overview
-    cost: Decimal
-    """Since midnight, UTC."""
-    currency: str
-    is_shared: bool
-    """Whether somebody has an account."""
 
 
 async def screen(visitor: Visitor) -> None:
@@ -40,16 +22,6 @@ async def screen(visitor: Visitor) -> None:
     ui.timer(EVERY_S, lambda: _draw(visitor, holder), immediate=False)
 
 
-def standing(workspace: Workspace) -> Standing:
-    """How the loop stands now."""
-    scope = workspace.scope
-    midnight = datetime.combine(scope.now().date(), time(), scope.now().tzinfo)
-    found = overview(scope, since=midnight)
-    prices = price.load(workspace.settings.prices)
-    cost = sum((cost_of(one, prices) for one in found.used), NOTHING)
-    return Standing(found, cost.total, prices.currency, accounts.are_any(scope))
-
-
 async def _draw(visitor: Visitor, holder: ui.element) -> None:
     found = await visitor.read(standing)
     holder.clear()
@@ -57,7 +29,7 @@ async def _draw(visitor: Visitor, holder: ui.element) -> None:
         if not found.is_shared:
             _nobody(visitor)
         _loop(visitor, found)
-        _alarms(visitor, found.now.alarms)
+        _needs(visitor, found)
         _first_steps(visitor, found.now)
 
 
@@ -105,15 +77,27 @@ def _station(number: str, name: str, under: str, to: str, tone: Tone = "plain") 
         words(under, tag="span", classes="muted")
 
 
-def _alarms(visitor: Visitor, alarms: tuple[str, ...]) -> None:
-    if not alarms:
+def _needs(visitor: Visitor, found: Standing) -> None:
+    """What waits for a person, the most pressing first."""
+    say, asking = visitor.say, found.asking if visitor.may("label") else []
+    if not found.changed and not found.proven and not asking:
         return
-    with ui.element("section").classes("card"):
-        heading(visitor.say("Where something changed"))
-        with ui.element("ul").classes("plain"):
-            for name in alarms:
-                with ui.element("li"):
-                    link(name, f"/deployments/{name}")
+    with card(say("What needs a person")), ui.element("ul").classes("needs"):
+        for one in found.changed:
+            kinds = say(", ").join(say(ALARMS.get(kind, kind)) for kind in one.alarms)
+            _need(one, "bad", say("changed"), kinds)
+        for one in found.proven:
+            _need(one, "good", say("proven"), say("A new model waits for a person's word"))
+        for one in asking:
+            told = say("{count} pictures wait for you.", count=say.number(one.waiting))
+            _need(one, "warn", say("to review"), told, to=f"/review/{one.name}")
+
+
+def _need(one: AtWork, tone: str, kind: str, told: str, *, to: str = "") -> None:
+    with ui.element("li"):
+        words(kind, tag="span", classes=f"badge {tone}")
+        link(one.name, to or f"/deployments/{one.name}", classes="strong")
+        words(told, tag="span", classes="muted")
 
 
 def _first_steps(visitor: Visitor, now: Overview) -> None:

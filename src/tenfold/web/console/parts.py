@@ -31,6 +31,12 @@ class Column:
 
     name: str
     is_number: bool = False
+    is_brief: bool = False
+    """Never broken into lines."""
+
+    @property
+    def classes(self) -> str:
+        return "number" if self.is_number else "brief" if self.is_brief else ""
 
 
 def heading(text: str, level: int = 2) -> Element:
@@ -101,7 +107,7 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, label: s
         made.props["aria-label"] = label
         with ui.element("thead"), ui.element("tr"):
             for column in columns:
-                head = words(column.name, tag="th", classes="number" if column.is_number else "")
+                head = words(column.name, tag="th", classes=column.classes)
                 head.props["scope"] = "col"
         with ui.element("tbody"):
             for row in rows:
@@ -111,11 +117,10 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, label: s
 
 
 def _cell(column: Column, cell: Cell) -> None:
-    classes = "number" if column.is_number else ""
     if isinstance(cell, str):
-        words(cell, tag="td", classes=classes)
+        words(cell, tag="td", classes=column.classes)
         return
-    with ui.element("td").classes(classes):
+    with ui.element("td").classes(column.classes):
         cell()
 
 

@@ -2,14 +2,31 @@
 "use strict";
 
 const tenfoldGallery = {
+  // Ask for the first pictures while the page is still put together.
+  ahead(name) {
+    const place = tenfoldGallery.place(name, tenfoldGallery.given(), 0);
+    tenfoldGallery.first = { place, answer: fetch(place) };
+    tenfoldGallery.first.answer.catch(() => {});
+  },
+
+  // What the address of the page asks for.
+  given() {
+    const given = new URLSearchParams(location.search);
+    return Object.fromEntries(["label", "split", "text", "near"].map((key) => [key, given.get(key) || ""]));
+  },
+
+  place(name, sought, number) {
+    const given = { ...sought, offset: number * tenfoldGallery.PAGE, limit: tenfoldGallery.PAGE };
+    if (!given.near) delete given.near;
+    return `/console/gallery/${encodeURIComponent(name)}?${new URLSearchParams(given)}`;
+  },
+
   begin(name, said) {
     const box = document.getElementById("gallery");
     if (!box) return;
     const g = { name, said, box, tall: box.firstElementChild, size: 0, active: 0, columns: 1, nodes: new Map(),
-      pages: new Map(), seen: new Set(), sought: {}, asked: 0, timer: 0 };
+      pages: new Map(), seen: new Set(), sought: tenfoldGallery.given(), asked: 0, timer: 0 };
     tenfoldGallery.g = g;
-    const given = new URLSearchParams(location.search);
-    for (const key of ["label", "split", "text", "near"]) g.sought[key] = given.get(key) || "";
     tenfoldGallery.filters(g);
     tenfoldGallery.keys(g);
     tenfoldGallery.viewer(g);
@@ -55,15 +72,15 @@ const tenfoldGallery = {
       first ? g.said.found.replace("{count}", tenfoldGallery.count(g.size)) : g.said.silent;
     g.box.classList.toggle("nothing", !g.size);
     tenfoldGallery.measure(g);
+    for (const node of g.nodes.values()) tenfoldGallery.load(g, node);
   },
 
   page(g, number) {
     const known = g.pages.get(number);
     if (known) return known;
-    const given = { ...g.sought, offset: number * tenfoldGallery.PAGE, limit: tenfoldGallery.PAGE };
-    if (!given.near) delete given.near;
-    const asked = g.asked;
-    const coming = fetch(`/console/gallery/${encodeURIComponent(g.name)}?${new URLSearchParams(given)}`)
+    const place = tenfoldGallery.place(g.name, g.sought, number), asked = g.asked, { first } = tenfoldGallery;
+    tenfoldGallery.first = null;
+    const coming = (first && first.place === place ? first.answer : fetch(place))
       .then((answer) => { if (!answer.ok) throw new Error(answer.status); return answer.json(); })
       .then((told) => {
         if (asked !== g.asked) return null;
