@@ -266,7 +266,7 @@ def review_ms(page: Page, place: str) -> dict[str, float]:
 
 def beside_serving(browser: Browser, url: str, home: Path) -> dict[str, float]:
     """Answers a second with open browsers against without, in turns."""
-    with served(home) as running, tempfile.TemporaryDirectory() as name:
+    with served(home, tenant=TENANT) as running, tempfile.TemporaryDirectory() as name:
         server, plan = running.url, Path(name) / "plan.json"
         files = [str(file) for file in sorted(SPOTS.glob("t*/*/*.jpg"))]
         plan.write_text(json.dumps([{"name": GATE, "file": file} for file in files]))

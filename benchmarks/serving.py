@@ -180,11 +180,11 @@ def _pictures(workspace: Workspace) -> dict[str, list[str]]:
 
 
 @contextmanager
-def served(home: Path, *more: str) -> Generator[Server]:
+def served(home: Path, *more: str, tenant: str = "local") -> Generator[Server]:
     """`tenfold serve` in that home."""
     running = subprocess.Popen(
         [*COMMAND, "serve", "--port", "0", "--json", *more],
-        env=_environment(home),
+        env=_environment(home) | {"TENFOLD_TENANT": tenant},
         stdout=subprocess.PIPE,
         text=True,
     )

@@ -132,6 +132,8 @@ def test_links_bombs_twins_and_broken_zips_are_refused(kept, tmp_path, monkeypat
     broken[60] ^= 255
     with pytest.raises(DataError, match="cannot be read"):
         kept.unpacked([sent(kept, bytes(broken))])
+    with pytest.raises(DataError, match="ends too early"):
+        kept.unpacked([sent(kept, whole[:-30], name="d.zip")])
 
 
 def test_what_is_old_is_removed_and_what_others_put_there_stays(kept):

@@ -146,3 +146,18 @@ def test_a_folder_of_classes_with_its_own_split_keeps_it():
 def test_a_bar_takes_shares_between_nothing_and_all(rate):
     with pytest.raises(ValueError, match="escape"):
         Bar.model_validate({"escape": rate})
+
+
+@pytest.mark.parametrize("text", ["task: " + "[" * 60_000, "- " * 60_000 + "a", "{a: " * 60_000])
+def test_a_text_of_very_many_levels_is_refused(text):
+    with pytest.raises(SpecError, match="levels"):
+        parse(text, where="caps.yaml")
+
+
+def test_aliases_of_aliases_cost_no_more_than_their_text():
+    rows = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    for level in range(1, 20):
+        rows.append(f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 10)}]")
+    with pytest.raises(SpecError) as caught:
+        parse("\n".join([*rows, "task: *a19"]), where="caps.yaml")
+    assert len(str(caught.value)) < 1000

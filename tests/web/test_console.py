@@ -169,6 +169,9 @@ def test_a_socket_from_another_site_is_refused(hub):
     place = f"{hub.url}/_nicegui_ws/socket.io/?EIO=4&transport=websocket"
     answer = httpx.get(place, headers={**handshake, "Origin": "https://elsewhere.example"})
     assert answer.status_code == 403
+    plain = f"{hub.url}/_nicegui_ws/socket.io/?EIO=4&transport=polling"
+    assert httpx.get(plain, headers={"Origin": "https://elsewhere.example"}).status_code == 403
+    assert httpx.get(plain, headers={"Origin": hub.url}).status_code != 403
 
 
 def test_a_page_tells_the_browser_to_load_nothing_from_elsewhere(hub):

@@ -313,6 +313,7 @@ def test_what_is_wrong_is_told(line):
         ("POST", "/api/makes", {"json": {"task": "kind: 3"}}, 400, "task"),
         ("POST", "/api/makes", {"json": {"task": TASK}}, 404, "seals"),
         ("POST", "/api/datasets", {"json": {"name": "../a", "folder": "a"}}, 400, "name"),
+        ("POST", "/api/datasets", {"json": {"name": "..", "folder": "a"}}, 400, "name"),
         ("POST", "/api/datasets", {"json": {"name": "a", "folder": "../.."}}, 404, "folder"),
         ("POST", "/api/datasets", {"json": {"name": "a"}}, 400, "either"),
         ("POST", "/api/deployments/a/canary", {"json": {"model": "m"}}, 400, "share"),

@@ -230,6 +230,12 @@ class Uploads:
     def _unpack(self, upload: Upload, folder: Path) -> None:
         data = self.root / upload.id / "data"
         if not zipfile.is_zipfile(data):
+            if upload.name.lower().endswith(".zip"):
+                raise DataError(
+                    "it is called a zip and is none, or ends too early.",
+                    where=upload.name,
+                    hint="Pack it again, then send it again.",
+                )
             _take(folder, upload.name, lambda path: os.link(data, path))
             return
         try:

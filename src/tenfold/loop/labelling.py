@@ -68,7 +68,7 @@ def label_all(workspace: Workspace, deployment: str, opinions: Sequence[Opinion]
     """
     scope = workspace.scope
     now = deployments.get(scope, deployment)
-    words = words_of(workspace, now)
+    words = _words_for(workspace, now, {word for one in opinions for word in one.label.split(";")})
     for one in opinions:
         _check(workspace, deployment, one, words)
     rules = _rules(workspace, deployment)
@@ -95,16 +95,28 @@ def sample_of(workspace: Workspace, deployment: str, begin: str) -> str:
     return found[0]
 
 
+def _words_for(workspace: Workspace, now: Deployment, said: set[str]) -> tuple[str, ...]:
+    """What may be said. The labels of a dataset, which may be large, are read only where something
+    was said that is no class of the model."""
+    classes = _manifest(workspace, now).classes
+    return classes if said <= {*classes, ""} else words_of(workspace, now)
+
+
 def words_of(workspace: Workspace, now: Deployment) -> tuple[str, ...]:
     """What may be said of a deployment's pictures: its classes, then other labels of its dataset
     where the question is good or bad."""
-    model = models.get(workspace.scope, now.live)
-    manifest = packages.of_model(workspace.blobs, model).manifest
+    manifest = _manifest(workspace, now)
     if not is_good_or_bad(manifest):
         return manifest.classes
     name = manifest.question.get("label") or ""
-    there = gallery.labels(workspace.scope, model.dataset, attribute=name)
+    dataset = models.get(workspace.scope, now.live).dataset
+    there = gallery.labels(workspace.scope, dataset, attribute=name)
     return (*manifest.classes, *sorted(there - set(manifest.classes)))
+
+
+def _manifest(workspace: Workspace, now: Deployment) -> Manifest:
+    model = models.get(workspace.scope, now.live)
+    return packages.of_model(workspace.blobs, model).manifest
 
 
 def is_good_or_bad(manifest: Manifest) -> bool:

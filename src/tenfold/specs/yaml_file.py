@@ -1,6 +1,7 @@
 """YAML that a person wrote, to a checked spec; errors name file and line."""
 
 import re
+import reprlib
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -12,6 +13,8 @@ from tenfold.errors import NotFound, SpecError
 Spec = TypeVar("Spec", bound=BaseModel)
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """In C where PyYAML has it: a fleet's list of 34,000 tasks is read ten times as fast."""
+MOST_DEPTH = 100
+"""The parser of YAML calls itself for each level; far too many would end the process."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -55,7 +58,7 @@ def parsed(model: type[Spec], text: str, *, where: str, hint: str) -> Spec:
     if not isinstance(plain, dict):
         raise SpecError("expected `name: value` lines.", where=where, hint=hint)
     try:
-        repeated = _repeated_key(root)
+        repeated = _repeated_key(root, set())
     except RecursionError as error:
         raise SpecError("an alias (`*name`) contains itself.", where=where) from error
     if repeated:
@@ -71,8 +74,9 @@ def parsed(model: type[Spec], text: str, *, where: str, hint: str) -> Spec:
 def keys_of(text: str) -> set[str]:
     """Names at the top of a YAML text; empty where it is no mapping at all."""
     try:
+        _check_depth(text, where="")
         root = yaml.compose(text, Loader=LOADER)
-    except (yaml.YAMLError, RecursionError):
+    except (SpecError, yaml.YAMLError, RecursionError):
         return set()
     return {k.value for k, _ in root.value} if isinstance(root, yaml.MappingNode) else set[str]()
 
@@ -87,15 +91,23 @@ def first_of(error: ValidationError) -> tuple[list[Any], str]:
     first = error.errors()[0]
     path = list(first["loc"])
     key = ".".join(str(part) for part in path) or "task"
-    got = "" if first["type"] in ("missing", "value_error") else f", got {first['input']!r}"
+    got = "" if first["type"] in ("missing", "value_error") else f", got {_short(first['input'])}"
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
         message, got = "there is no such key", ""
     return path, f"{key}: {message}{got}."
 
 
+def _short(value: object) -> str:
+    """Whole where somebody wrote it by hand; aliases may make it as large as one likes."""
+    shortened = reprlib.Repr()
+    shortened.maxlevel, shortened.maxstring, shortened.maxother = 2, 200, 200
+    return shortened.repr(value)
+
+
 def _yaml(text: str, *, where: str) -> tuple[yaml.Node | None, Any]:
     try:
+        _check_depth(text, where=where)
         loader = LOADER(text)
         root = loader.get_single_node()
         return root, None if root is None else loader.construct_document(root)
@@ -104,6 +116,26 @@ def _yaml(text: str, *, where: str) -> tuple[yaml.Node | None, Any]:
         raise SpecError(f"not YAML: {error.problem}.", where=f"{where}:{line}") from error
     except (yaml.YAMLError, RecursionError) as error:
         raise SpecError(f"not YAML: {error}.", where=where) from error
+
+
+def _check_depth(text: str, *, where: str) -> None:
+    """
+    Raises:
+        SpecError: it has too many levels, one within the other.
+    """
+    # Each level is opened by a bracket or indented farther: most texts need no closer look.
+    longest = max(map(len, text.splitlines()), default=0)
+    if text.count("[") + text.count("{") + 2 * longest <= MOST_DEPTH:
+        return
+    depth = 0
+    for event in yaml.parse(text, Loader=LOADER):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > MOST_DEPTH:
+            line = event.start_mark.line + 1
+            raise SpecError(f"more than {MOST_DEPTH} levels.", where=f"{where}:{line}")
 
 
 def _line(node: yaml.Node | None, path: list[Any]) -> int:
@@ -122,9 +154,13 @@ def _line(node: yaml.Node | None, path: list[Any]) -> int:
     return line
 
 
-def _repeated_key(node: yaml.Node | None) -> tuple[str, int] | None:
+def _repeated_key(node: yaml.Node | None, done: set[int]) -> tuple[str, int] | None:
+    """Nodes that were `done` are not looked at again: aliases may repeat one without end."""
+    if node is None or id(node) in done:
+        return None
+    done.add(id(node))
     if isinstance(node, yaml.SequenceNode):
-        return next((hit for hit in map(_repeated_key, node.value) if hit), None)
+        return next((hit for one in node.value if (hit := _repeated_key(one, done))), None)
     if not isinstance(node, yaml.MappingNode):
         return None
     seen: set[str] = set()
@@ -132,7 +168,7 @@ def _repeated_key(node: yaml.Node | None) -> tuple[str, int] | None:
         if key.value in seen:
             return key.value, key.start_mark.line + 1
         seen.add(key.value)
-        below = _repeated_key(value)
+        below = _repeated_key(value, done)
         if below:
             return below
     return None

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
 from tenfold import formats
@@ -11,6 +11,7 @@ from tenfold.catalog import datasets
 from tenfold.errors import SpecError
 from tenfold.factory.describe import describe
 from tenfold.factory.uploads import Uploads
+from tenfold.specs.yaml_file import Name
 from tenfold.web.api.jobs import submit
 from tenfold.web.plain import answered
 from tenfold.web.who import Ingesting, Shown
@@ -21,7 +22,7 @@ router = APIRouter(prefix="/api/datasets", tags=["datasets"])
 class Ingest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    name: str = Field(pattern=r"^[\w.-]{1,100}$")
+    name: Name
     uploads: list[str] = []
     """Ids of complete uploads: zips, or pictures each."""
     folder: str = ""

@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable
 from importlib import import_module
 from pathlib import Path
-from urllib.parse import quote
 
 import nicegui
 from fastapi import FastAPI, Request
@@ -13,14 +12,13 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
-from tenfold.errors import NotAllowed, TenfoldError
+from tenfold.errors import NotAllowed
 from tenfold.roles import Action, may
-from tenfold.web.console import downloads, exports, picked, pictures
+from tenfold.web.console import astray, downloads, exports, picked, pictures
 from tenfold.web.console.first import FirstOwner
 from tenfold.web.console.frame import frame, refusal
 from tenfold.web.console.text import LANGUAGE_COOKIE, LANGUAGES
 from tenfold.web.console.visitor import Visitor
-from tenfold.web.errors import WhoAreYou
 
 Screen = Callable[[Visitor], Awaitable[None]]
 STATIC = Path(__file__).parent / "static"
@@ -61,6 +59,7 @@ def attach(app: FastAPI, first: FirstOwner) -> None:
     downloads.attach(app)
     exports.attach(app)
     picked.attach(app)
+    astray.attach(app)
     for path, (name, action) in SCREENS.items():
         screen: Screen = import_module(f"tenfold.web.console.{name}").screen
         ui.page(path, response_timeout=BUILD_S)(_guarded(app, path, screen, action))
@@ -92,18 +91,16 @@ def _guarded(
     async def page(request: Request) -> Response | None:
         try:
             visitor = Visitor.of(app, request)
-        except WhoAreYou:
-            return RedirectResponse(f"/sign-in?next={quote(request.url.path)}")
         except NotAllowed as error:
-            return PlainTextResponse(str(error.args[0]), 403)
+            return astray.turned_away(request, error)
         with frame(visitor, path):
             if not may(visitor.identity.role, action):
                 refusal(visitor, action)
                 return None
             try:
                 await screen(visitor)
-            except TenfoldError as error:
-                visitor.show_problem(error)
+            except Exception as error:  # noqa: BLE001 (a defect: its page says so)
+                astray.failed(visitor, error)
         return None
 
     return page
@@ -124,12 +121,15 @@ class Policed:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket":
-            headers = Headers(scope=scope)
-            origin, host = headers.get("origin", ""), headers.get("host", "")
-            if origin and origin.partition("://")[2] != host:
-                await WebSocketClose(1008)(scope, receive, send)
-                return
+        if scope["type"] in ("http", "websocket") and _is_foreign_socket(scope):
+            is_plain = scope["type"] == "http"
+            refused = PlainTextResponse("Another site.", 403) if is_plain else WebSocketClose(1008)
+            await refused(scope, receive, send)
+            return
+        if scope["type"] == "http" and ("\0" in scope["path"] or b"%00" in scope["query_string"]):
+            refused = PlainTextResponse("An address has no NUL.", 400)  # nor has a database
+            await refused(scope, receive, send)
+            return
 
         async def policed(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -146,3 +146,12 @@ class Policed:
             await send(message)
 
         await self._app(scope, receive, policed)
+
+
+def _is_foreign_socket(scope: Scope) -> bool:
+    """Opened by a page of another site; sockets may begin as plain requests."""
+    if scope["type"] == "http" and not scope["path"].startswith("/_nicegui_ws/"):
+        return False
+    headers = Headers(scope=scope)
+    origin = headers.get("origin", "")
+    return bool(origin) and origin.partition("://")[2] != headers.get("host", "")

@@ -2,13 +2,16 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from copy import copy
+from typing import Any
 from urllib.parse import quote
 
 from nicegui import ui
 
 from tenfold.roles import Action
 from tenfold.web.console.parts import heading, link, words
-from tenfold.web.console.visitor import Visitor
+from tenfold.web.console.text import Language
+from tenfold.web.console.visitor import Visitor, here, sign_in_at
 
 PLACES: tuple[tuple[str, str, Action], ...] = (
     ("/", "Home", "show"),
@@ -23,15 +26,21 @@ PLACES: tuple[tuple[str, str, Action], ...] = (
 )
 """Where one can go: path, name, what one must be allowed."""
 BELOW = {"/jobs": "/make"}
+TAGS: dict[Language, Any] = {"en": "en-US", "zh": "zh-CN"}
+"""As browsers call our languages."""
 OTHER = {"en": ("zh", "简体中文"), "zh": ("en", "English")}
 
 
-def head(language: str) -> None:
-    """Styles and scripts of a page; all lie on this machine."""
+def head(language: Language) -> None:
+    """Styles and scripts of a page, which all lie on this machine, and its language."""
     ui.add_head_html('<link rel="stylesheet" href="/console/static/console.css">')
     ui.add_head_html('<script src="/console/static/console.js" defer></script>')
-    tag = "zh-CN" if language == "zh" else "en"
-    ui.add_head_html(f'<script>document.documentElement.lang = "{tag}"</script>')
+    client = ui.context.client
+    client.page = copy(client.page)  # which all visitors share
+    client.page.language = TAGS[language]
+    for one in client.layout.descendants():
+        if one.tag == "q-page":
+            one.props["role"] = "none"  # it is drawn as a `main` around ours
 
 
 @contextmanager
@@ -39,6 +48,7 @@ def frame(visitor: Visitor, path: str) -> Generator[None]:
     """The page around a screen."""
     say = visitor.say
     head(say.language)
+    ui.on_exception(visitor.on_exception)
     link(say("Skip to content"), "#content", classes="skip")
     with ui.element("header").classes("bar"):
         with ui.element("a").classes("brand").props('href="/"'):
@@ -53,6 +63,7 @@ def frame(visitor: Visitor, path: str) -> Generator[None]:
             _who(visitor)
     with ui.element("main").props('id="content" tabindex="-1"'):
         yield
+    _signed_out(visitor)
 
 
 def title(text: str, under: str = "") -> None:
@@ -78,6 +89,20 @@ def refusal(visitor: Visitor, action: Action) -> None:
     words(say("An owner can give you another role under Settings."), classes="muted")
 
 
+def _signed_out(visitor: Visitor) -> None:
+    """Opened once somebody does something whose session has ended, see `Visitor`."""
+    say = visitor.say
+    with ui.element("dialog").classes("card asked").props('id="signed-out"') as dialog:
+        dialog.props["aria-label"] = say("You are signed out")
+        heading(say("You are signed out"))
+        words(
+            say("Your session ended, perhaps in another tab. Nothing that was sent before is lost.")
+        )
+        with ui.element("form").classes("row").props('method="dialog"'):
+            link(say("Sign in"), sign_in_at(visitor.request), classes="button primary")
+            words(say("Stay on this page"), tag="button", classes="button")
+
+
 def _place(name: str, place: str, *, is_here: bool) -> None:
     made = link(name, place)
     if is_here:
@@ -92,8 +117,7 @@ def _is_here(place: str, path: str) -> bool:
 def _who(visitor: Visitor) -> None:
     say, known = visitor.say, visitor.identity
     other, name = OTHER[say.language]
-    back = quote(visitor.request.url.path)
-    link(name, f"/language/{other}?to={back}").props(f'lang="{other}"')
+    link(name, f"/language/{other}?to={quote(here(visitor.request))}").props(f'lang="{other}"')
     words(known.actor, tag="span", classes="name")
     words(say(known.role), tag="span", classes="muted")
     if known.via == "session":

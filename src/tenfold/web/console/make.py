@@ -12,6 +12,7 @@ from tenfold.errors import NotFound, SpecError, TenfoldError
 from tenfold.factory.judge import Verdict
 from tenfold.factory.proposing import proposed
 from tenfold.jobs import OVER, Job, Jobs
+from tenfold.values import fingerprint
 from tenfold.web.api.jobs import begun
 from tenfold.web.console import verdicts
 from tenfold.web.console.counted import portions
@@ -27,7 +28,7 @@ from tenfold.web.console.parts import (
     table,
     words,
 )
-from tenfold.web.console.task_words import Checked, check, doubts, sentences, wrong
+from tenfold.web.console.task_words import MOST_LETTERS, Checked, check, doubts, sentences, wrong
 from tenfold.web.console.text import Text
 from tenfold.web.console.visitor import Visitor
 from tenfold.workspace import Workspace
@@ -36,13 +37,15 @@ CHOICES = 500
 JOBS = 8
 EXCEPTIONS = 10
 LOOK_S = 3.0
-TYPED = """(event) => {
+CUT = MOST_LETTERS + 1
+"""What is longer is not sent whole: that it is too long shows all the same."""
+TYPED = f"""(event) => {{
   clearTimeout(window.typed);
-  const text = event.target.value;
+  const text = event.target.value.slice(0, {CUT});
   window.typed = setTimeout(() => emit(text), 350);
-}"""
+}}"""
 """Once the typing rests."""
-TEXT = "() => emit(document.getElementById('task').value)"
+TEXT = f"() => emit(document.getElementById('task').value.slice(0, {CUT}))"
 CHOSEN = "(event) => { location.href = '/make?dataset=' + encodeURIComponent(event.target.value) }"
 
 
@@ -82,6 +85,10 @@ async def _ask(visitor: Visitor, names: list[str]) -> None:
                 field = words(text, tag="textarea", classes="field")
             field.props.update({"id": "task", "spellcheck": "false", "autocapitalize": "off"})
             field.props["aria-describedby"] = "told-task"
+            field.props["data-draft"] = f"{visitor.identity.actor} {dataset}"
+            again = words(say("Propose it anew"), tag="button", classes="button plain")
+            again.props["type"] = "button"
+            again.on("click", js_handler="() => tenfold.proposeAnew()")
         with card(say("What it will do")):
             told = ui.element("div").classes("told-task").props('id="told-task" role="status"')
             words(
@@ -99,12 +106,15 @@ async def _ask(visitor: Visitor, names: list[str]) -> None:
 
     field.on("input", typed, js_handler=TYPED)
     await _show(visitor, (told, field, go), text)
+    ui.run_javascript("tenfold.takeUpDraft()")
 
 
 def _go(visitor: Visitor) -> Element:
     async def make(event: GenericEventArguments) -> None:
-        job = await visitor.do("make", _begin, visitor.jobs, str(event.args))
+        text, page = str(event.args), ui.context.client.id
+        job = await visitor.do("make", _begin, visitor.jobs, text, f"{page} {fingerprint([text])}")
         if job is not None:
+            ui.run_javascript("tenfold.dropDraft()")
             ui.navigate.to(place_of(job))
 
     made = words(visitor.say("Make"), tag="button", classes="button primary")
@@ -211,10 +221,10 @@ def _line(say: Text, model: Model) -> list[Cell]:
     return [lambda: link(model.task, f"/models/{quote(model.task)}"), stands, to_do]
 
 
-def _begin(workspace: Workspace, jobs: Jobs, text: str) -> Job:
-    """As the hub's API does."""
+def _begin(workspace: Workspace, jobs: Jobs, text: str, key: str) -> Job:
+    """As the hub's API does; one text of one page once, however often its button is clicked."""
     check(workspace, text)
-    return begun(jobs, "make", {"task": text, "actor": workspace.scope.actor})
+    return begun(jobs, "make", {"task": text, "actor": workspace.scope.actor}, key)
 
 
 def _proposal(workspace: Workspace, dataset: str) -> str:

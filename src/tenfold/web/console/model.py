@@ -7,7 +7,6 @@ from nicegui import ui
 
 from tenfold.catalog import models
 from tenfold.catalog.models import Model
-from tenfold.errors import NotFound
 from tenfold.factory.report import charts
 from tenfold.factory.reporting import bound_line
 from tenfold.web.console.frame import title
@@ -16,7 +15,7 @@ from tenfold.web.console.model_deploy import deploy_card
 from tenfold.web.console.model_mistakes import mistakes_card
 from tenfold.web.console.model_origin import origin
 from tenfold.web.console.model_thresholds import threshold_card
-from tenfold.web.console.parts import Column, badge, card, empty, heading, link, table, words
+from tenfold.web.console.parts import Column, badge, card, heading, link, table, words
 from tenfold.web.console.text import Text
 from tenfold.web.console.verdicts import MEANING, asked, claim, next_steps, remarks
 from tenfold.web.console.visitor import Visitor
@@ -28,17 +27,7 @@ MOST_LINES = 12
 
 async def screen(visitor: Visitor) -> None:
     say = visitor.say
-    try:
-        model = await visitor.read(_find, visitor.given("name"))
-    except NotFound:
-        title(visitor.given("name"))
-        empty(
-            say("There is no such model"),
-            say("It may have been removed, or be called otherwise."),
-            to="/models",
-            action=say("Show all models"),
-        )
-        return
+    model = await visitor.read(_find, visitor.given("name"))
     seen = await visitor.read(gather, model)
     link(say("All models"), "/models", classes="back")
     title(seen.model.task, _decides(say, seen))

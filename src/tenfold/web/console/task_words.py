@@ -15,6 +15,9 @@ from tenfold.web.console.text import Text
 from tenfold.workspace import Workspace
 
 WHERE = "task"
+MOST_LETTERS = 200_000
+"""What a socket takes at once is a few times as much."""
+TOO_LONG = "a task has at most 200,000 letters"
 TWICE = re.compile(r"(?P<key>.*) is given twice\.")
 NAMED = 5
 """Labels that a sentence lists."""
@@ -65,9 +68,11 @@ def check(workspace: Workspace, text: str) -> Checked:
     """The task, and the dataset that it names.
 
     Raises:
-        SpecError: the text is none.
+        SpecError: the text is none, or too long.
         NotFound: there is no such dataset.
     """
+    if len(text) > MOST_LETTERS:
+        raise SpecError(TOO_LONG)
     spec = tasks.parse(text, where=WHERE)
     datasets.get(workspace.scope, spec.dataset)
     return Checked(spec, facets(workspace, spec.dataset))
@@ -83,6 +88,8 @@ def wrong(say: Text, error: SpecError | NotFound) -> str:
 
 
 def _told(say: Text, message: str) -> str:
+    if message == TOO_LONG:
+        return say(TOO_LONG)
     if message.startswith("not YAML"):
         return say("this cannot be read: look for a missing colon, quote or blank.")
     if message.startswith("expected `name: value`"):

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from fastapi import FastAPI, Request
 from nicegui import ui
@@ -13,6 +14,7 @@ from tenfold.jobs import Jobs
 from tenfold.roles import Action, may
 from tenfold.web.console.parts import heading
 from tenfold.web.console.text import Text, text_for
+from tenfold.web.errors import WhoAreYou
 from tenfold.web.identity import Identity
 from tenfold.workspace import Workspace
 
@@ -85,8 +87,16 @@ class Visitor:
             self.show_problem(error, is_passing=True)
             return None
 
+    def on_exception(self, error: Exception) -> None:
+        """What went wrong in a page that stands already, with nobody to take care of it."""
+        if isinstance(error, TenfoldError):
+            self.show_problem(error, is_passing=True)
+
     def show_problem(self, error: TenfoldError, *, is_passing: bool = False) -> None:
         """In the words of the error: what, where, what to do."""
+        if isinstance(error, WhoAreYou) and is_passing:
+            ui.run_javascript("tenfold.signedOut()")
+            return
         place = f"{error.where}: " if error.where else ""
         told = f"{place}{error.args[0]}"
         if is_passing:
@@ -104,3 +114,13 @@ class Visitor:
             ui.label(told)
             if error.hint:
                 ui.label(error.hint).classes("muted")
+
+
+def here(request: Request) -> str:
+    """The address of a page on this hub, with what it asks for."""
+    return f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
+
+
+def sign_in_at(request: Request) -> str:
+    """Where to sign in, and come back."""
+    return f"/sign-in?next={quote(here(request))}"

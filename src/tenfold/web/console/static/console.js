@@ -7,6 +7,30 @@ const tenfold = {
     location.href = "/sign-in";
   },
 
+  // Somebody did something here after their session had ended.
+  signedOut() {
+    const told = document.getElementById("signed-out");
+    if (!told.open) told.showModal();
+  },
+
+  // The text of a task outlives what makes its page load anew, in this tab.
+  takeUpDraft() {
+    const field = document.getElementById("task");
+    const kept = sessionStorage.getItem(`tenfold task ${field.dataset.draft}`);
+    if (kept === null || kept === field.value) return;
+    field.value = kept;
+    field.dispatchEvent(new Event("input"));
+  },
+
+  dropDraft() {
+    sessionStorage.removeItem(`tenfold task ${document.getElementById("task").dataset.draft}`);
+  },
+
+  proposeAnew() {
+    tenfold.dropDraft();
+    location.reload();
+  },
+
   // Signing in, or making the first owner; no password ever stands in an address.
   async door(form) {
     const { kind, token, silent } = form.dataset;
@@ -21,8 +45,9 @@ const tenfold = {
         body: JSON.stringify(told),
       });
       if (answer.ok) {
-        const next = new URLSearchParams(location.search).get("next") || "/";
-        location.href = next.startsWith("/") && !next.startsWith("//") ? next : "/";
+        // Browsers read `/\elsewhere` as another machine: only what stays on this one is followed.
+        const next = URL.parse(new URLSearchParams(location.search).get("next") || "/", location.href);
+        location.href = next?.origin === location.origin ? next.href : "/";
         return;
       }
       wrong.textContent = (await answer.json()).error;
@@ -125,6 +150,11 @@ document.addEventListener("submit", (event) => {
   if (!event.target.dataset.send) return;
   event.preventDefault();
   tenfold.send(event.target);
+});
+
+document.addEventListener("input", ({ target }) => {
+  if (target.dataset.draft)
+    sessionStorage.setItem(`tenfold task ${target.dataset.draft}`, target.value.slice(0, 2e5));
 });
 
 document.addEventListener("keydown", (event) => {
