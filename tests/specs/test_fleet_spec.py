@@ -59,7 +59,7 @@ matrix:
     ("old", "new", "line", "says"),
     [
         ("fdr: 0.1", "frd: 0.1", 17, "frd"),
-        ("fdr: 0.1", "fdr: 2", 17, "less than 1"),
+        ("fdr: 0.1", "fdr: 2", 17, "must be below 1"),
         ("  seed: [0, 7]", "  seed: []", 16, "at least 1"),
         ("    dataset: caps\n", "    dataset: caps\n    colour: red\n", 5, "colour"),
         ('  seed: "{seed}"', '  seed: "{sed}"', 1, "'sed', which `matrix` has not"),

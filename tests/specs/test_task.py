@@ -40,10 +40,10 @@ def test_a_full_task_reads_as_written():
     ("old", "new", "line", "says"),
     [
         ("overkill: 0.1", "overkil: 0.1", 11, "overkil"),
-        ("escape: 0.02", "escape: 2", 10, "less than 1"),
+        ("escape: 0.02", "escape: 2", 10, "must be below 1"),
         ("kind: classify", "kind: detect", 2, "anomaly"),
-        ("seed: 7", "seed: seven", 18, "integer"),
-        ("seed: 7", "seed: true", 18, "integer"),
+        ("seed: 7", "seed: seven", 18, "a whole number"),
+        ("seed: 7", "seed: true", 18, "a whole number"),
         ("{station: [s1, s2], ", "{station: [], ", 4, "no value of 'station'"),
         ("  stored: {train: fit, test: judge}\n", "", 12, "column"),
         ("{train: fit, test: judge}", "{train: fit}", 12, "judge"),

@@ -174,6 +174,13 @@ def test_a_socket_from_another_site_is_refused(hub):
     assert httpx.get(plain, headers={"Origin": hub.url}).status_code != 403
 
 
+def test_a_route_tells_a_page_in_its_language_what_is_wrong(hub):
+    answer = httpx.get(f"{hub.url}/api/models", headers={"Accept-Language": "zh-CN"})
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"] == "Bearer"
+    assert answer.json()["error"].startswith("没有人登录。")
+
+
 def test_a_page_tells_the_browser_to_load_nothing_from_elsewhere(hub):
     policy = httpx.get(f"{hub.url}/sign-in").headers["content-security-policy"]
     assert "default-src 'self'" in policy

@@ -16,6 +16,43 @@ LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 MOST_DEPTH = 100
 """The parser of YAML calls itself for each level; far too many would end the process."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+NUMBER, WHOLE, TEXT = "a number is expected", "a whole number is expected", "a text is expected"
+LIST, LINES = "a list is expected, such as [good]", "`name: value` lines are expected"
+DATE, AMOUNT = "a date is expected, such as 2026-01-31", "an amount is expected, such as 0.25"
+PLAIN = {
+    "extra_forbidden": "there is no such key",
+    "missing": "it must be given",
+    "float_parsing": NUMBER,
+    "float_type": NUMBER,
+    "finite_number": NUMBER,
+    "int_parsing": WHOLE,
+    "int_type": WHOLE,
+    "int_from_float": WHOLE,
+    "string_type": TEXT,
+    "tuple_type": LIST,
+    "list_type": LIST,
+    "dict_type": LINES,
+    "model_type": LINES,
+    "model_attributes_type": LINES,
+    "bool_parsing": "true or false is expected",
+    "bool_type": "true or false is expected",
+    "date_parsing": DATE,
+    "date_type": DATE,
+    "date_from_datetime_parsing": DATE,
+    "decimal_parsing": AMOUNT,
+    "decimal_type": AMOUNT,
+    "less_than": "it must be below {lt}",
+    "greater_than": "it must be above {gt}",
+    "less_than_equal": "it must be at most {le}",
+    "greater_than_equal": "it must be at least {ge}",
+    "too_short": "it must have at least {min_length} entries",
+    "string_too_short": "it must have at least {min_length} letters",
+    "string_too_long": "it must have at most {max_length} letters",
+    "literal_error": "one of {expected} is expected",
+}
+"""What Pydantic calls an error → in plain words, with what it gives along."""
+TELLING = ("extra_forbidden", "missing", "value_error")
+"""Errors that say all without the value."""
 
 
 def _plain(name: str) -> str:
@@ -91,10 +128,12 @@ def first_of(error: ValidationError) -> tuple[list[Any], str]:
     first = error.errors()[0]
     path = list(first["loc"])
     key = ".".join(str(part) for part in path) or "task"
-    got = "" if first["type"] in ("missing", "value_error") else f", got {_short(first['input'])}"
+    kind = first["type"]
+    got = "" if kind in TELLING else f", got {_short(first['input'])}"
     message = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "extra_forbidden":
-        message, got = "there is no such key", ""
+    if kind in PLAIN:
+        given = {name: str(one).removesuffix(".0") for name, one in first.get("ctx", {}).items()}
+        message = PLAIN[kind].format(**given)
     return path, f"{key}: {message}{got}."
 
 

@@ -127,7 +127,7 @@ def cut(model: onnx.ModelProto, outputs: Iterable[str]) -> onnx.ModelProto:
     if unknown:
         raise NotFound(
             f"the trunk has no output {sorted(unknown)!r}.",
-            hint=f"It has {', '.join(o.name for o in model.graph.output)}.",
+            hint=f"Its outputs are {', '.join(o.name for o in model.graph.output)}.",
         )
     needed, nodes = set(wanted), []
     for node in reversed(model.graph.node):

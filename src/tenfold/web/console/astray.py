@@ -10,6 +10,8 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from tenfold.errors import NotAllowed, NotFound, TenfoldError
 from tenfold.web.console.frame import frame, title
 from tenfold.web.console.parts import link, words
+from tenfold.web.console.retold import problem
+from tenfold.web.console.text import text_for
 from tenfold.web.console.visitor import Visitor, sign_in_at
 from tenfold.web.errors import WhoAreYou, status_of
 
@@ -53,7 +55,7 @@ def _is_defect(record: logging.LogRecord) -> bool:
 def turned_away(request: Request, error: NotAllowed) -> Response:
     """Who is not known signs in, and comes back to what they asked for."""
     if not isinstance(error, WhoAreYou):
-        return PlainTextResponse(str(error.args[0]), 403)
+        return PlainTextResponse(problem(text_for(request), error), 403)
     return RedirectResponse(sign_in_at(request))
 
 
@@ -62,7 +64,7 @@ def failed(visitor: Visitor, error: Exception) -> None:
     say, client = visitor.say, ui.context.client
     if isinstance(error, NotFound):
         client.status_code = 404
-        lost(visitor, str(error.args[0]))
+        lost(visitor, problem(say, error))
         return
     title(say("This page cannot be shown"))
     if isinstance(error, TenfoldError):

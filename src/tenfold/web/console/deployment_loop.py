@@ -14,7 +14,7 @@ from tenfold.web.console.deployment_seen import Seen
 from tenfold.web.console.loop_measures import alarms, changes, rates
 from tenfold.web.console.parts import button, card, facts, heading, link, words
 from tenfold.web.console.proven import interval
-from tenfold.web.console.retold import retold
+from tenfold.web.console.retold import advice, problem, retold
 from tenfold.web.console.text import Text
 from tenfold.web.console.visitor import Visitor
 from tenfold.workspace import Workspace
@@ -24,7 +24,8 @@ def loop_card(visitor: Visitor, shown: Seen) -> None:
     say = visitor.say
     with card(say("Loop")):
         if shown.problem:
-            words(say("It is watched, but cannot be shown now: {why}", why=shown.problem))
+            why = f"{problem(say, shown.problem)} {advice(say, shown.problem)}"
+            words(say("It is watched, but cannot be shown now: {why}", why=why))
             _rules(visitor, shown, rules="")
         elif shown.loop is None:
             words(

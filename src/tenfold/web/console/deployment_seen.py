@@ -33,8 +33,8 @@ class Seen:
     """Whether a missed defect must be named."""
     is_watched: bool
     loop: Closely | None
-    problem: str
-    """Why the loop cannot be shown; empty: nothing is wrong."""
+    problem: TenfoldError | None
+    """Why the loop cannot be shown."""
 
 
 def seen(workspace: Workspace, name: str, *, actor: str) -> Seen:
@@ -56,7 +56,7 @@ def seen(workspace: Workspace, name: str, *, actor: str) -> Seen:
         waiting=picks.left(scope, name, unseen_by=actor),
         words=told,
         needs_word=needs_word,
-        is_watched=loop is not None or bool(problem),
+        is_watched=loop is not None or problem is not None,
         loop=loop,
         problem=problem,
     )
@@ -81,11 +81,11 @@ def _words(workspace: Workspace, now: Deployment) -> tuple[tuple[str, ...], bool
     return told, not labelling.is_good_or_bad(manifest)
 
 
-def _loop(workspace: Workspace, name: str) -> tuple[Closely | None, str]:
+def _loop(workspace: Workspace, name: str) -> tuple[Closely | None, TenfoldError | None]:
     """How far the loop is. One that cannot be looked at must not hide the rest of the page."""
     if loops.find(workspace.scope, name) is None:
-        return None, ""
+        return None, None
     try:
-        return describing.closely(workspace, name), ""
+        return describing.closely(workspace, name), None
     except TenfoldError as error:
-        return None, f"{error.args[0]} {error.hint or ''}".strip()
+        return None, error

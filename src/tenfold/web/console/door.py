@@ -12,9 +12,9 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
-from tenfold.errors import NotAllowed
+from tenfold.errors import NotAllowed, TenfoldError
 from tenfold.roles import Action, may
-from tenfold.web.console import astray, downloads, exports, picked, pictures
+from tenfold.web.console import astray, downloads, exports, picked, pictures, retold
 from tenfold.web.console.first import FirstOwner
 from tenfold.web.console.frame import frame, refusal
 from tenfold.web.console.text import LANGUAGE_COOKIE, LANGUAGES
@@ -71,6 +71,7 @@ def attach(app: FastAPI, first: FirstOwner) -> None:
     def _(request: Request) -> None:
         sign_in(request, first)
 
+    app.add_exception_handler(TenfoldError, retold.answered)
     app.add_api_route("/language/{language}", _language, include_in_schema=False)
     app.add_api_route("/first", first.create, methods=["POST"], include_in_schema=False)
     ui.run_with(

@@ -10,7 +10,18 @@ from tenfold.catalog.datasets import Dataset, SetAside
 from tenfold.catalog.gallery import Facets
 from tenfold.web.console.counted import facets
 from tenfold.web.console.frame import title
-from tenfold.web.console.parts import Column, card, empty, figure, heading, link, table, words
+from tenfold.web.console.parts import (
+    Cell,
+    Column,
+    card,
+    empty,
+    figure,
+    heading,
+    link,
+    table,
+    words,
+)
+from tenfold.web.console.retold import retold
 from tenfold.web.console.text import Text
 from tenfold.web.console.visitor import Visitor
 from tenfold.workspace import Workspace
@@ -247,7 +258,7 @@ def _set_aside(say: Text, aside: list[SetAside], count: int) -> None:
             )
         )
         columns = [Column(say("File")), Column(say("Reason"))]
-        rows = [[one.path, _reason(say, one)] for one in aside]
+        rows: list[list[Cell]] = [[one.path, lambda one=one: _reason(say, one)] for one in aside]
         table(columns, rows, label=say("Set aside"))
         if count > len(aside):
             words(
@@ -255,11 +266,11 @@ def _set_aside(say: Text, aside: list[SetAside], count: int) -> None:
             )
 
 
-def _reason(say: Text, one: SetAside) -> str:
-    known = REASONS.get(one.reason)
-    if known is None:
-        return one.detail or one.reason
-    return say(known)
+def _reason(say: Text, one: SetAside) -> None:
+    """In short; and what had been expected, or what to do."""
+    words(say(REASONS[one.reason]) if one.reason in REASONS else one.reason)
+    if one.detail:
+        words(retold(say, one.detail), classes="muted small")
 
 
 def _read(workspace: Workspace, name: str) -> tuple[Dataset, Facets, list[SetAside]]:

@@ -16,6 +16,7 @@ from tenfold.web.console import verdicts
 from tenfold.web.console.frame import title
 from tenfold.web.console.job_words import state_badge, title_of
 from tenfold.web.console.parts import badge, button, card, link, words
+from tenfold.web.console.retold import retold
 from tenfold.web.console.text import Text
 from tenfold.web.console.visitor import Visitor
 from tenfold.workspace import Workspace
@@ -180,8 +181,8 @@ def _problem(say: Text, seen: Seen) -> None:
             )
         )
     else:
-        words(_plain(say, str(told.get("problem", ""))), classes="wrong")
-        words(_plain(say, str(told.get("hint", ""))))
+        words(retold(say, _plain(say, str(told.get("problem", "")))), classes="wrong")
+        words(retold(say, _plain(say, str(told.get("hint", "")))))
     with ui.element("div"):
         if seen.job.kind == "ingest":
             link(say("Back to the datasets"), "/datasets", classes="button")

@@ -18,6 +18,7 @@ from tenfold.web.console.exports import BY, economics, people_of, prices_of, que
 from tenfold.web.console.forms import asking, choice, field
 from tenfold.web.console.frame import title
 from tenfold.web.console.parts import Column, card, empty, figure, heading, link, table, words
+from tenfold.web.console.retold import advice, problem
 from tenfold.web.console.text import Text
 from tenfold.web.console.visitor import Visitor
 
@@ -52,18 +53,20 @@ async def screen(visitor: Visitor) -> None:
         if asked.since and asked.until and asked.since > asked.until:
             raise ValueError
     except (TenfoldError, ValueError):
-        _wrong(say("This period is none: give months such as 2026-11, the first before the last."))
+        _wrong(
+            say, say("This period is none: give months such as 2026-11, the first before the last.")
+        )
         return
     try:
         await visitor.read(prices_of)
     except TenfoldError as error:
-        _wrong(say("The price file cannot be read. TENFOLD_PRICES names it."), error)
+        _wrong(say, say("The price file cannot be read. TENFOLD_PRICES names it."), error)
         return
     people = await _people(visitor)
     try:
         found = await visitor.read(economics, asked, people)
     except TenfoldError as error:
-        _wrong(say("The costs cannot be worked out from the ledger and the prices."), error)
+        _wrong(say, say("The costs cannot be worked out from the ledger and the prices."), error)
         return
     if found.is_empty:
         empty(
@@ -92,18 +95,19 @@ def _ask(say: Text, since: str, until: str, by: str) -> None:
 
 async def _people(visitor: Visitor) -> Headcount | None:
     """The headcount; a file that cannot be read is told, and the rest is shown without it."""
+    say = visitor.say
     try:
         return await visitor.read(people_of)
     except TenfoldError as error:
-        _wrong(visitor.say("The headcount file cannot be read. TENFOLD_HEADCOUNT names it."), error)
+        _wrong(say, say("The headcount file cannot be read. TENFOLD_HEADCOUNT names it."), error)
         return None
 
 
-def _wrong(text: str, error: TenfoldError | None = None) -> None:
+def _wrong(say: Text, text: str, error: TenfoldError | None = None) -> None:
     with ui.element("section").classes("problem").props('role="alert"'):
         heading(text)
         if error:
-            words(str(error), tag="pre")
+            words(f"{problem(say, error)} {advice(say, error)}", tag="pre")
 
 
 def _figures(say: Text, found: Economics) -> None:

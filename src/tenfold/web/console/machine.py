@@ -10,6 +10,7 @@ from tenfold.ledger.price import Rates
 from tenfold.settings import Settings
 from tenfold.web.console.exports import people_of, prices_of
 from tenfold.web.console.parts import Cell, Column, card, facts, table, words
+from tenfold.web.console.retold import advice, problem
 from tenfold.web.console.text import Text
 from tenfold.web.console.visitor import Visitor
 
@@ -74,7 +75,7 @@ async def _prices(visitor: Visitor, settings: Settings) -> None:
     try:
         found = await visitor.read(prices_of)
     except TenfoldError as error:
-        _unreadable(say("The price file cannot be read."), error)
+        _unreadable(say, say("The price file cannot be read."), error)
         return
     if settings.prices:
         words(say("From {file}, which TENFOLD_PRICES names.", file=settings.prices))
@@ -105,7 +106,7 @@ async def _headcount(visitor: Visitor, settings: Settings) -> None:
     try:
         found = await visitor.read(people_of)
     except TenfoldError as error:
-        _unreadable(say("The headcount file cannot be read."), error)
+        _unreadable(say, say("The headcount file cannot be read."), error)
         return
     if found is None:
         words(say("None. Set TENFOLD_HEADCOUNT to a file that says how many people there are:"))
@@ -119,9 +120,9 @@ async def _headcount(visitor: Visitor, settings: Settings) -> None:
     )
 
 
-def _unreadable(text: str, error: TenfoldError) -> None:
+def _unreadable(say: Text, text: str, error: TenfoldError) -> None:
     words(text, classes="wrong")
-    words(str(error), tag="pre")
+    words(f"{problem(say, error)} {advice(say, error)}", tag="pre")
 
 
 def _group(say: Text, settings: Settings, group: str, names: tuple[str, ...]) -> None:

@@ -1,23 +1,44 @@
-"""What the loop wrote down in English, said in the language of the reader.
+"""What the core says in English, said in the language of the reader.
 
-The loop gives its reasons as sentences, on the timeline for ever. Each is made after one of the
-patterns below: what fits is taken apart and said anew, what a person wrote fits none and stays.
+The core speaks English: its errors, the reasons on a timeline, why a file was set aside.
+`told.yaml` holds each such sentence with `{holes}` for its values, and the same in Chinese. What
+fits a sentence is said anew with its values; what a person wrote fits none and stays.
 """
 
 import re
-from functools import cache
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from pathlib import Path
 
-from tenfold.web.console.text import Text
+import yaml
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 
-SHADOW = (
-    "the shadow loses at most {upper} more per answer than live, at {confidence} % confidence; "
-    "the margin is {margin} ({pairs} pairs, {differing} with different answers)"
-)
-SHADOW_FIRST = "T" + SHADOW[1:]
-SLOW = "95 % of the answers took up to {ms} ms; the budget is {budget} ms"
-UNMEASURED = "its latency was not measured"
-LONG = frozenset({"reason", "proof", "slow", "what"})
-"""Values that are sentences, and may be said anew themselves."""
+from tenfold.errors import TenfoldError
+from tenfold.specs.yaml_file import LOADER
+from tenfold.web import errors
+from tenfold.web.console.text import Text, table, text_for
+
+TABLE = Path(__file__).parent / "told.yaml"
+PLACE = "{place}: {told}"
+HOLE = re.compile(r"\{(\w+)\}")
+NEXT, PLACED = re.compile(r"(?<=[.…]) "), re.compile(": ")
+NAMES = r"""'[^']*'|"[^"]*"|\S+(?:, \S+)*"""
+"""What a sentence may begin with, unless it begins with another one."""
+QUOTED = re.compile("'[^']*'(?:(?:, | or | and )'[^']*')*")
+BETWEEN = {"', '": "”、“", "' or '": "”或“", "' and '": "”和“"}
+SENTENCES = frozenset({"message", "problem", "proof", "reason", "slow", "told"})
+"""Holes that hold sentences."""
+WORDS = frozenset({"action", "role", "status"})
+"""Holes that hold words of the console."""
+SHORT = frozenset({"key", "task", "model", "sample", "pack", "variable"})
+"""Holes that hold a name without blanks."""
+INDEXED = 3
+LONGEST = 2000
+KEPT = 4096
+KEPT_HEADERS = ("retry-after", "www-authenticate")
 
 ALARMS = {
     "features": "unusual pictures",
@@ -33,85 +54,175 @@ ALARMS = {
 }
 """Short names of the kinds of change."""
 
-PATTERNS = (
-    "It is retired.",
-    "Model {model} was set on trial by hand.",
-    "A new model is being made.",
-    "A person said no.",
-    "The canary has not answered yet.",
-    "The shadow has not answered yet.",
-    "It is live already.",
-    "Model {model} was set on trial in its place.",
-    "It was taken off trial.",
-    "It is accepted.",
-    "It is not proven, and {count} new labels make a better one.",
-    "{count} missed defects were reported.",
-    "The watch alarms, and there are {count} new labels since.",
-    "The watch alarms; {count} new labels since, {wanted} are needed.",
-    "The clock was set back, and there are {count} new labels.",
-    "The last try was {days} days ago, and there are {count} new labels.",
-    "There are {count} new labels.",
-    "Nothing is due; {count} new labels.",
-    "The shadow is worse: it loses at least {lower} more per answer than live, at {confidence} % "
-    "confidence; the margin is {margin} ({pairs} pairs, {differing} with different answers).",
-    SHADOW,
-    SHADOW_FIRST,
-    f"{SHADOW_FIRST}.",
-    SLOW,
-    UNMEASURED,
-    "Its latency was not measured.",
-    f"{SLOW}.",
-    "{failures} of {answers} answers failed; {allowed} may.",
-    "{unfit} of {answers} answers said unfit, {share} of live's; {points} points more may.",
-    "{answers} answers so far, {failures} failed; {fewest} decide.",
-    "{failures} of {answers} answers failed; 95 % took at most {ms} ms.",
-    "unlike what had judged the head",
-    "in blocks that lean one way, farther than lots of what had judged the head do",
-    "in blocks brighter or darker than usual",
-    "in blocks with more or less contrast than usual",
-    "in blocks sharper, noisier or more blurred than usual",
-    "with a score as one in twenty had at first",
-    "not of the most usual answer",
-    "of the most usual answer",
-    "slower than the budget",
-    "unfit to be judged",
-    "review needs the pictures",
-    "at least {share} of the answers are {what}; up to {limit} are usual (answer {answer}, "
-    "false alarms: {chance}).",
-    "Not proven yet: {proof}. If that is so after {most} pairs, live stays.",
-    "Not proven yet: {proof}. After {most} pairs live stays.",
-    "{proof}, but {slow}. If that is so after {most} pairs, live stays.",
-    "{proof}, but {slow}. After {most} pairs live stays.",
-    "{reason} The last try was less than {minutes} minutes ago.",
-)
-"""Those with sentences inside come last."""
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """One line of the table."""
+
+    shape: str
+    end: str
+    chinese: str
+    weight: int
+    """Letters that are no value: the more, the surer it is meant."""
+    is_begun: bool
+    """Whether it begins with a word of its own, and not with a value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fitting:
+    """What a line of the table says of a text."""
+
+    chinese: str
+    is_begun: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sentences:
+    """The table, to be found in without trying every line of it."""
+
+    plain: Mapping[str, str]
+    begun: Mapping[str, list[Sentence]]
+    """By the letters they begin with; nothing: with a hole."""
 
 
 def retold(say: Text, told: str) -> str:
-    """A reason of the loop in the language of the reader; anything else as it is."""
-    for pattern, shape in _shapes():
-        found = shape.fullmatch(told)
-        if found and say.language == "en":
-            return told[:1].upper() + told[1:]
-        if found:
-            values = {
-                name: retold(say, value) if name in LONG else value
-                for name, value in found.groupdict().items()
-            }
-            return say(pattern, **values) if values else say(pattern)
-    return told
+    """What the core wrote, in the language of the reader; anything else as it is."""
+    if say.language == "en":
+        first, *_ = NEXT.split(told, 1)
+        found = _fitting(told) or _fitting(first) or _fitting(told.removesuffix("."))
+        return told[:1].upper() + told[1:] if found and found.is_begun else told
+    return _chinese(told) or told
+
+
+def problem(say: Text, error: TenfoldError) -> str:
+    """What is wrong, and where, in one line."""
+    told = retold(say, str(error.args[0]))
+    return say(PLACE, place=retold(say, error.where), told=told) if error.where else told
+
+
+def advice(say: Text, error: TenfoldError) -> str:
+    """What to do about it; may be empty."""
+    return retold(say, error.hint) if error.hint else ""
+
+
+async def answered(request: Request, error: Exception) -> Response:
+    """A route's error, to a page in its language; programs ask for none and are told in English."""
+    assert isinstance(error, TenfoldError)
+    say, answer = text_for(request), await errors.told(request, error)
+    if say.language == "en":
+        return answer
+    said = f"{problem(say, error)} {advice(say, error)}".strip()
+    kept = {name: answer.headers[name] for name in KEPT_HEADERS if name in answer.headers}
+    return JSONResponse({"error": said}, answer.status_code, kept)
+
+
+@lru_cache(KEPT)
+def _chinese(told: str) -> str | None:
+    if len(told) > LONGEST:
+        return None
+    return _several(told) or _whole(told) or _placed(told)
+
+
+def _several(told: str) -> str | None:
+    """What is wrong and what to do, in one text."""
+    for joint in NEXT.finditer(told):
+        rest = _chinese(told[joint.end() :])
+        head = told[: joint.start()]
+        first = (_whole(head) or _placed(head)) if rest else None
+        if first:
+            return f"{first}{rest}"
+    return None
+
+
+def _placed(told: str) -> str | None:
+    """A place, and what is wrong there."""
+    for joint in PLACED.finditer(told):
+        rest, place = _chinese(told[joint.end() :]), told[: joint.start()]
+        if rest:
+            return table()[PLACE].format(place=_whole(place) or place, told=rest)
+    return None
+
+
+def _whole(told: str) -> str | None:
+    """One line of the table that `told` is, in Chinese."""
+    found = _fitting(told)
+    if found:
+        return found.chinese
+    begun = _fitting(told[:-1]) if told.endswith(".") else None
+    return f"{begun.chinese}。" if begun else None
+
+
+def _fitting(told: str) -> Fitting | None:
+    """The line with the most letters of its own that fits."""
+    known, low = sentences(), _low(told)
+    if low in known.plain:
+        return Fitting(known.plain[low], is_begun=True)
+    begins = dict.fromkeys(low[:length] for length in range(INDEXED + 1))
+    tried = [one for begin in begins for one in known.begun.get(begin, ())]
+    for one in sorted(tried, key=lambda one: -one.weight):
+        text = low if one.is_begun else told
+        found = _compiled(one.shape).fullmatch(text) if text.endswith(one.end) else None
+        said = _filled(one.chinese, found.groupdict()) if found else None
+        if said:
+            return Fitting(said, is_begun=one.is_begun)
+    return None
+
+
+def _filled(chinese: str, values: Mapping[str, str]) -> str | None:
+    said = {name: _value(name, value) for name, value in values.items()}
+    if "told" in values and _chinese(values["told"]) is None:
+        return None
+    filled = HOLE.sub(lambda hole: said[hole[1]], chinese)
+    return filled.replace(" “", "“").replace("” ", "”")
+
+
+def _value(name: str, value: str) -> str:
+    if name in WORDS:
+        return table().get(value, value)
+    if QUOTED.fullmatch(value):
+        for english, chinese in BETWEEN.items():
+            value = value.replace(english, chinese)
+        return f"“{value[1:-1]}”"
+    return _chinese(value) or value
 
 
 @cache
-def _shapes() -> tuple[tuple[str, re.Pattern[str]], ...]:
-    return tuple((pattern, _shape(pattern)) for pattern in PATTERNS)
+def sentences() -> Sentences:
+    """All of the table."""
+    plain: dict[str, str] = {}
+    begun: defaultdict[str, list[Sentence]] = defaultdict(list)
+    for english, chinese in told_table().items():
+        texts = HOLE.split(_low(english))
+        if len(texts) == 1:
+            plain[texts[0]] = chinese
+        else:
+            weight = sum(map(len, texts[::2]))
+            begun[texts[0][:INDEXED]].append(
+                Sentence(_shape(texts), texts[-1], chinese, weight, is_begun=bool(texts[0]))
+            )
+    return Sentences(plain, begun)
 
 
-def _shape(pattern: str) -> re.Pattern[str]:
-    parts = re.split(r"\{(\w+)\}", pattern)
-    texts, names = parts[::2], parts[1::2]
-    shaped = [re.escape(texts[0])]
-    for name, text in zip(names, texts[1:], strict=True):
-        value = ".+" if name in LONG else "\\S+?"
-        shaped.append(f"(?P<{name}>{value}){re.escape(text)}")
-    return re.compile("".join(shaped), re.DOTALL)
+@cache
+def told_table() -> Mapping[str, str]:
+    """English → 简体中文, as it stands in the file."""
+    return yaml.load(TABLE.read_text(encoding="utf-8"), Loader=LOADER)
+
+
+def _shape(texts: list[str]) -> str:
+    shaped = re.escape(texts[0])
+    for name, text in zip(texts[1::2], texts[2::2], strict=True):
+        is_first = not shaped and name not in SENTENCES
+        value = NAMES if is_first else r"[^\s:]+" if name in SHORT else ".+?"
+        shaped += f"(?P<{name}>{value}){re.escape(text)}"
+    return shaped
+
+
+@cache
+def _compiled(shape: str) -> re.Pattern[str]:
+    return re.compile(shape, re.DOTALL)
+
+
+def _low(text: str) -> str:
+    """Sentences are found within others too, where they begin small."""
+    return text[:1].lower() + text[1:]

@@ -1,6 +1,5 @@
 """A task as its writer reads it: what it decides and proves, or what is wrong with its text."""
 
-import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ from tenfold.factory.judge import DEFAULT_ERROR, DEFAULT_ESCAPE, DEFAULT_OVERKIL
 from tenfold.specs import task as tasks
 from tenfold.specs.task import TaskSpec
 from tenfold.web.console.counted import facets
+from tenfold.web.console.retold import retold
 from tenfold.web.console.text import Text
 from tenfold.workspace import Workspace
 
@@ -18,42 +18,9 @@ WHERE = "task"
 MOST_LETTERS = 200_000
 """What a socket takes at once is a few times as much."""
 TOO_LONG = "a task has at most 200,000 letters"
-TWICE = re.compile(r"(?P<key>.*) is given twice\.")
+UNREADABLE = "this cannot be read: look for a missing colon, quote or blank."
 NAMED = 5
 """Labels that a sentence lists."""
-MESSAGE = re.compile(r"^(?P<key>[\w.]+): (?P<told>.*?)(?P<got>, got .*)?\.$", re.DOTALL)
-TOLD = {
-    "there is no such key": "there is no such key",
-    "Field required": "it must be given",
-    "Input should be a valid number, unable to parse string as a number": "a number is expected",
-    "Input should be a valid number": "a number is expected",
-    "Input should be a valid integer": "a whole number is expected",
-    "Input should be a valid string": "a text is expected",
-    "Input should be a valid tuple": "a list is expected, such as [good]",
-    "Input should be a valid dictionary": "`name: value` lines are expected",
-    "Input should be a valid boolean": "true or false is expected",
-    "Input should be less than 1": "it must be below 1",
-    "Input should be greater than 0": "it must be above 0",
-    "Input should be 'classify' or 'anomaly'": "it is classify or anomaly",
-    "Input should be 'none', 'flips' or 'dihedral'": "it is none, flips or dihedral",
-    "a name is letters, digits, `.`, `_`, `-`, at most 100, no blanks": (
-        "a name is letters, digits, `.`, `_`, `-`, at most 100, no blanks"
-    ),
-    "fit, calibrate and judge must add up to 1": "fit, calibrate and judge must add up to 1",
-    "give either `classes` or `positive`/`negative`, not both": (
-        "give either `classes` or `positive`/`negative`, not both"
-    ),
-    "an anomaly task decides good or bad: it has no `classes`": (
-        "an anomaly task decides good or bad: it has no `classes`"
-    ),
-    "a good-or-bad bar has `escape` and `overkill`, not `error` or `miss`": (
-        "a good-or-bad bar has `escape` and `overkill`, not `error` or `miss`"
-    ),
-    "`escape` and `overkill` need to know what is bad: name `question.positive`": (
-        "`escape` and `overkill` need to know what is bad: name `question.positive`"
-    ),
-}
-"""What a spec says of a wrong value → how the console says it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,27 +49,10 @@ def wrong(say: Text, error: SpecError | NotFound) -> str:
     """What is wrong with the text, and where."""
     if isinstance(error, NotFound):
         return say("There is no such dataset: choose one above, or correct its name.")
-    told = _told(say, str(error.args[0]))
+    message = str(error.args[0])
+    told = say(UNREADABLE) if message.startswith("not YAML") else retold(say, message)
     line = (error.where or "").removeprefix(WHERE).strip(":")
     return say("Line {line}: {told}", line=line, told=told) if line else told
-
-
-def _told(say: Text, message: str) -> str:
-    if message == TOO_LONG:
-        return say(TOO_LONG)
-    if message.startswith("not YAML"):
-        return say("this cannot be read: look for a missing colon, quote or blank.")
-    if message.startswith("expected `name: value`"):
-        return say("`name: value` lines are expected.")
-    twice = TWICE.fullmatch(message)
-    if twice:
-        return say("{key} is given twice.", key=twice["key"])
-    parts = MESSAGE.match(message)
-    if parts is None:
-        return message
-    told = say(TOLD[parts["told"]]) if parts["told"] in TOLD else parts["told"]
-    got = say(", not {value}", value=parts["got"].removeprefix(", got ")) if parts["got"] else ""
-    return f"{parts['key']}: {told}{got}"
 
 
 def sentences(say: Text, checked: Checked) -> Iterator[str]:

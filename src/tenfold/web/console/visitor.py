@@ -13,6 +13,7 @@ from tenfold.errors import TenfoldError
 from tenfold.jobs import Jobs
 from tenfold.roles import Action, may
 from tenfold.web.console.parts import heading
+from tenfold.web.console.retold import advice, problem
 from tenfold.web.console.text import Text, text_for
 from tenfold.web.errors import WhoAreYou
 from tenfold.web.identity import Identity
@@ -97,11 +98,10 @@ class Visitor:
         if isinstance(error, WhoAreYou) and is_passing:
             ui.run_javascript("tenfold.signedOut()")
             return
-        place = f"{error.where}: " if error.where else ""
-        told = f"{place}{error.args[0]}"
+        told, hint = problem(self.say, error), advice(self.say, error)
         if is_passing:
             ui.notify(
-                f"{told} {error.hint or ''}".strip(),
+                f"{told} {hint}".strip(),
                 type="negative",
                 position="top",
                 timeout=12_000,
@@ -112,8 +112,8 @@ class Visitor:
         with ui.element("section").classes("problem").props('role="alert"'):
             heading(self.say("That did not work"))
             ui.label(told)
-            if error.hint:
-                ui.label(error.hint).classes("muted")
+            if hint:
+                ui.label(hint).classes("muted")
 
 
 def here(request: Request) -> str:
