@@ -27,6 +27,7 @@ from tenfold.errors import NotFound, Unavailable
 KINDS = {
     "ingest": "tenfold.factory.asked:ingest_in_child",
     "make": "tenfold.factory.asked:make_in_child",
+    "fleet": "tenfold.factory.asked:fleet_in_child",
     "retrain": "tenfold.loop.making:retrain_in_child",
 }
 """Kind → function that takes the home and the job's arguments by name."""
@@ -52,8 +53,8 @@ STATES: dict[str, State] = {
 }
 OVER: tuple[State, ...] = ("done", "failed", "cancelled")
 SPAWN = multiprocessing.get_context("spawn")
-TASK = re.compile(r"""^task:\s*["']?([^\s"'#]+)""", re.MULTILINE)
-"""The name of a task in its YAML."""
+NAMED = re.compile(r"""^(?:task|fleet):\s*["']?([^\s"'#]+)""", re.MULTILINE)
+"""The name of a task or fleet in its YAML."""
 CLOSING: ContextVar[threading.Event | None] = ContextVar("CLOSING", default=None)
 """Within a job: set once the process wants to end."""
 
@@ -73,7 +74,7 @@ class Job:
     problem: str = ""
     """Of one that failed."""
     about: str = ""
-    """The dataset, task or deployment that it is for."""
+    """The dataset, task, fleet or deployment that it is for."""
     asked_at: datetime | None = None
 
 
@@ -154,7 +155,7 @@ def _job(seen: WorkflowStatus) -> Job:
 
 
 def _about(asked: Arguments) -> str:
-    named = TASK.search(str(asked.get("task", "")))
+    named = NAMED.search(str(asked.get("task") or asked.get("fleet") or ""))
     return named[1] if named else str(asked.get("name") or asked.get("deployment") or "")
 
 

@@ -11,7 +11,16 @@ ROLES: tuple[Role, ...] = get_args(Role)
 """Each may do what those before it may."""
 
 Action = Literal[
-    "ask", "show", "label", "activity", "approve", "deploy", "ingest", "make", "accounts"
+    "ask",
+    "show",
+    "label",
+    "activity",
+    "approve",
+    "deploy",
+    "ingest",
+    "make",
+    "accounts",
+    "prices",
 ]
 
 LEAST: Mapping[Action, Role] = MappingProxyType(
@@ -25,10 +34,12 @@ LEAST: Mapping[Action, Role] = MappingProxyType(
         "ingest": "engineer",
         "make": "engineer",
         "accounts": "owner",
+        "prices": "owner",
     }
 )
 """`ask`: what deployments answer; `show`: everything that was made and decided; `label`: what
-people say of pictures, missed defects too; `activity`: who did what; `accounts`: people and keys.
+people say of pictures, missed defects too; `activity`: who did what; `accounts`: people and keys;
+`prices`: what things cost and how many people there are.
 """
 
 

@@ -58,11 +58,15 @@ class Settings:
         may_hold_secrets=True,
     )
     patience_s: float = _setting(300.0, "How long to wait for a catalog or store that is away.")
-    prices: str = _setting("", "Price file (YAML) of the ledger; empty: the built-in prices.")
+    prices: str = _setting(
+        "", "Price file (YAML) of the ledger; empty: saved prices, else built in."
+    )
     uploads_days: float = _setting(
         7.0, "Days after which the hub removes uploads and what jobs told; 0: never."
     )
-    headcount: str = _setting("", "Headcount file (YAML) for models per person; empty: none.")
+    headcount: str = _setting(
+        "", "Headcount file (YAML) for models per person; empty: what was saved."
+    )
 
     @property
     def cores(self) -> int:

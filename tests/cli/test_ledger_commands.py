@@ -12,6 +12,7 @@ from ledger.filled import fill
 from tenfold.catalog.ledger import Entry, book
 from tenfold.cli import app
 from tenfold.errors import Conflict, NotFound, SpecError
+from tenfold.ledger import in_force
 from tenfold.workspace import opened
 
 MARCH = datetime(2026, 3, 10, tzinfo=UTC)
@@ -149,3 +150,15 @@ def test_a_bill_is_booked_once():
 )
 def test_what_makes_no_sense_is_told(words):
     assert isinstance(refused(*words), SpecError)
+
+
+def test_what_an_owner_saved_is_what_the_commands_reckon_with(filled):
+    before = json.loads(run("report", "economics", "--json"))
+    with opened() as workspace:
+        rates = {"from": "2026-01-01", "cpu_hour": "400"}
+        in_force.set_rates(workspace.scope, "", currency="CHF", rates=rates)
+        in_force.set_count(workspace.scope, "", count={"date": "2026-01-01", "people": 3})
+    after = json.loads(run("report", "economics", "--json"))
+    assert (before["currency"], after["currency"]) == ("EUR", "CHF")
+    assert (before["people"], after["people"]) == (None, 3)
+    assert json.loads(run("ledger", "book", "5", "--what", "rent", "--json"))["currency"] == "CHF"

@@ -60,8 +60,11 @@ class Person:
         self.page.wait_for_url(f"{self.url}/deployments/{CAP}")
 
     def watch(self):
-        answer = self.ask("PUT", f"/api/loops/{CAP}", {"rules": RULES})
-        assert answer.ok
+        self.page.goto(f"{self.url}/deployments/{CAP}")
+        self.page.locator("summary").filter(has_text="Watch it").click()
+        self.page.get_by_label("Rules in YAML; empty: the defaults").fill(RULES)
+        self.page.get_by_role("button", name="Watch it", exact=True).click()
+        self.page.get_by_text("Answers of what is live").wait_for()
 
     def review(self, count):
         self.page.goto(f"{self.url}/review/{CAP}")

@@ -13,7 +13,7 @@ from tenfold import roles
 from tenfold.factory.report import charts
 from tenfold.settings import Settings
 from tenfold.web import console
-from tenfold.web.console import activity, frame, ledger, machine, parts, people
+from tenfold.web.console import activity, frame, ledger, machine, parts, people, rates_form
 
 FOLDER = Path(console.__file__).parent
 TOLD = [Path(charts.__file__)]
@@ -81,7 +81,8 @@ def looked_up():
         *(word for pair in ledger.ASKED.values() for word in pair),
         *machine.GROUPS,
         *machine.EMPTY.values(),
-        *machine.RATES.values(),
+        *rates_form.RATES.values(),
+        *rates_form.WRONG.values(),
         *(field.metadata["help"] for field in fields(Settings)),
     }
 

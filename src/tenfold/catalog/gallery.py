@@ -106,6 +106,13 @@ def labels(scope: Scope, name: str, *, attribute: str = "") -> set[str]:
         return {label for written in found for label in json.loads(written)}
 
 
+def attributes(scope: Scope, name: str) -> list[str]:
+    """Attributes that the first items of a dataset have."""
+    query = select(items.c.attributes).where(_of(scope, name)).order_by(items.c.id).limit(SOME)
+    with scope.read() as connection:
+        return sorted({key for told in connection.execute(query).scalars() for key in told})
+
+
 def mark(scope: Scope, name: str) -> tuple[int, int]:
     """Changes when pictures come or go: how many there are, and the newest."""
     query = select(func.count(), func.max(items.c.id)).where(_of(scope, name))

@@ -366,10 +366,11 @@ def sums(
     by: Sequence[By] = BYS,
     kinds: Sequence[Kind] = KINDS,
     each_month: bool = True,
+    fleet: str = "",
 ) -> list[Sum]:
     """What the months first ≤ month < last hold, by month, kind, currency and `by`.
 
-    Without `each_month` they are one, called `first`.
+    Without `each_month` they are one, called `first`; with `fleet`, of that one alone.
     """
     table = ledger_months
     month = table.c.month if each_month else literal(months[0]).label("month")
@@ -377,6 +378,8 @@ def sums(
     mine = and_(table.c.tenant == scope.tenant, within(table, months))
     if set(kinds) != set(KINDS):
         mine &= table.c.kind.in_(kinds)
+    if fleet:
+        mine &= table.c.fleet == fleet
     groups = keys if each_month else keys[1:]
     query = select(*sum_columns(table, keys)).where(mine).group_by(*groups).order_by(*groups)
     with scope.read() as connection:

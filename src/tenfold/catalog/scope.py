@@ -25,7 +25,7 @@ from tenfold.settings import masked
 
 log = logging.getLogger(__name__)
 
-HEAD = "0005"
+HEAD = "0006"
 """The newest migration; `tests/catalog/test_migrations.py` holds it to the files."""
 
 OLDEST = "0002"

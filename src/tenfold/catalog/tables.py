@@ -488,3 +488,13 @@ labels = Table(  # what people said of pictures: never changed, never removed
     UniqueConstraint("tenant", "deployment", "key"),
     Index(None, "tenant", "deployment", "sample"),
 )
+
+papers = Table(  # what owners wrote for everybody, as YAML
+    "papers",
+    metadata,
+    Column("tenant", String(100), primary_key=True),
+    Column("kind", String(20), primary_key=True),
+    Column("text", Text, nullable=False),
+    Column("changed_at", UtcDateTime(), nullable=False),
+    Column("changed_by", String(100), nullable=False),
+)

@@ -17,7 +17,7 @@ from tenfold.workspace import opened
 
 By = Literal["task", "fleet", "tenant", "sector"]
 Prices = Annotated[
-    Path | None, typer.Option(help="Price file; default: setting TENFOLD_PRICES, else built in.")
+    Path | None, typer.Option(help="Price file; default: what Settings of the console shows.")
 ]
 
 report_app = typer.Typer(help="Reports: of made tasks, and on economics.", no_args_is_help=True)
@@ -61,15 +61,14 @@ def report_economics(
     csv: Annotated[bool, typer.Option("--csv", help="Print the lines as CSV.")] = False,
     prices: Prices = None,
     headcount: Annotated[
-        Path | None, typer.Option(help="Headcount file; default: setting TENFOLD_HEADCOUNT.")
+        Path | None, typer.Option(help="Headcount file; default: what the console shows.")
     ] = None,
     json: Json = False,
 ) -> None:
     """How many models were accepted, by how many people, at what cost."""
     from tenfold.atomic import write_bytes
     from tenfold.factory.report.economics import render
-    from tenfold.ledger import headcount as people
-    from tenfold.ledger import price
+    from tenfold.ledger import in_force
     from tenfold.ledger.export import as_csv, as_json
     from tenfold.ledger.report import Question, economics_of
 
@@ -77,8 +76,9 @@ def report_economics(
         raise SpecError(f"expected a file that ends in .html, got {out.name!r}.", where="--out")
     question = Question(_day(since, "--since"), _day(until, "--until"), by)
     with opened() as workspace:
-        known = price.load(prices or workspace.settings.prices)
-        counted = people.load(headcount or workspace.settings.headcount)
+        settings = workspace.settings
+        known = in_force.prices(workspace.scope, str(prices or settings.prices))
+        counted = in_force.people(workspace.scope, str(headcount or settings.headcount))
         found = economics_of(workspace.scope, question, known, counted)
     if out is not None:
         write_bytes(out, render(found).encode())
@@ -105,7 +105,7 @@ def book(
 ) -> None:
     """Book a bill: salaries, rent, machines, whatever Tenfold does not meter."""
     from tenfold.catalog import ledger
-    from tenfold.ledger import price
+    from tenfold.ledger import in_force
 
     with opened() as workspace:
         day = _day(on, "--on") or workspace.scope.now().date()
@@ -117,7 +117,8 @@ def book(
             sector=sector,
             at=datetime.combine(day, time(), UTC),
             amount=_amount(amount),
-            currency=currency or price.load(workspace.settings.prices).currency,
+            currency=currency
+            or in_force.prices(workspace.scope, workspace.settings.prices).currency,
         )
         if not ledger.book(workspace.scope, [entry]):
             raise Conflict(

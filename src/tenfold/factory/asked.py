@@ -1,4 +1,5 @@
-"""What the hub is asked for and does as jobs: read an upload into the catalog, make a task.
+"""What the hub is asked for and does as jobs: read an upload into the catalog, make a task or
+a fleet.
 
 Each is the command's own verb in a process of its own, and tells how far it is. A verb may be
 repeated, so a job that was killed is done again; one whose outcome was told is not.
@@ -16,6 +17,7 @@ from tenfold import errors, formats, jobs
 from tenfold.atomic import write_bytes
 from tenfold.errors import DataError, TenfoldError, Unavailable
 from tenfold.factory import telling
+from tenfold.factory.fleet_asked import fleet_made
 from tenfold.factory.ingest import ingest
 from tenfold.factory.make import make_all
 from tenfold.factory.telling import Teller
@@ -37,6 +39,11 @@ def make_in_child(home: str, job: str, task: str, actor: str = "") -> None:
     _in_child(home, job, make_told, {"task": task, "actor": actor})
 
 
+def fleet_in_child(home: str, job: str, fleet: str, actor: str = "") -> None:
+    """Make every task of a fleet (YAML text)."""
+    _in_child(home, job, fleet_told, {"fleet": fleet, "actor": actor})
+
+
 def ingest_in_child(home: str, job: str, actor: str = "", **asked: Any) -> None:
     """Read uploads, or a folder, into the catalog; see `ingest_told`."""
     _in_child(home, job, ingest_told, {"asked": asked, "actor": actor})
@@ -46,12 +53,29 @@ def make_told(home: str, job: str, task: str, actor: str) -> None:
     """`make` in this process; an empty actor: whoever runs it."""
 
     def verb(progress: Progress) -> dict[str, Any]:
-        file = telling.place(Path(home), job).with_suffix(".yaml")
+        file = text_file(Path(home), job)
         write_bytes(file, task.encode())
         with opened(home, actor=actor or None) as workspace:
             return make_all(workspace, [str(file)], progress=progress).as_json()
 
     _told(home, job, verb)
+
+
+def fleet_told(home: str, job: str, fleet: str, actor: str) -> None:
+    """`make` of a fleet in this process."""
+
+    def verb(progress: Progress) -> dict[str, Any]:
+        file = text_file(Path(home), job)
+        write_bytes(file, fleet.encode())
+        with opened(home, actor=actor or None) as workspace:
+            return fleet_made(workspace, job, file, progress=progress)
+
+    _told(home, job, verb)
+
+
+def text_file(home: Path, job: str) -> Path:
+    """Where the text lies that a job was asked to make."""
+    return telling.place(home, job).with_suffix(".yaml")
 
 
 def ingest_told(home: str, job: str, asked: dict[str, Any], actor: str) -> None:

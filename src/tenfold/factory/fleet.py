@@ -4,11 +4,11 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
-from tenfold.catalog import models
+from tenfold.catalog import datasets, gallery, models
 from tenfold.errors import TenfoldError
 from tenfold.factory import feed
 from tenfold.factory.job import Fault
@@ -23,7 +23,7 @@ from tenfold.factory.stock import Stock
 from tenfold.specs import fleet as fleets
 from tenfold.specs.fleet import FleetBudget, FleetSpec
 from tenfold.specs.task import TaskSpec
-from tenfold.specs.yaml_file import keys_of, text_of
+from tenfold.specs.yaml_file import text_of
 from tenfold.values import Kind, Progress
 from tenfold.workspace import Workspace
 
@@ -113,7 +113,7 @@ class _Tally:
 
 def is_fleet(path: str) -> bool:
     """Whether a YAML file describes a fleet rather than one task."""
-    return path.endswith((".yaml", ".yml")) and "fleet" in keys_of(text_of(Path(path).expanduser()))
+    return path.endswith((".yaml", ".yml")) and fleets.describes(text_of(Path(path).expanduser()))
 
 
 def survey(workspace: Workspace, path: str, *, progress: Progress | None = None) -> Survey:
@@ -124,7 +124,7 @@ def survey(workspace: Workspace, path: str, *, progress: Progress | None = None)
         NotFound: a dataset that an axis reads does not exist.
     """
     stock = Stock.of(workspace)
-    spec, tasks = opened(stock, path)
+    spec, tasks = read(workspace, _text(path), where=path)
     surveying = _Surveying(stock)
     for done, some in enumerate(_some(tasks, AT_ONCE)):
         surveying.look_at(some)
@@ -140,10 +140,11 @@ def make_fleet(
     workers: Workers = HERE,
     progress: Progress | None = None,
     live: Live | None = None,
+    lacks: Callable[[Shortfall], None] | None = None,
 ) -> FleetMade:
     """Make every task; one that fails is told and stops no other. Run again, it goes on.
 
-    `live` hears the counts by outcome while they grow.
+    `live` hears the counts by outcome while they grow, `lacks` what is not accepted.
 
     Raises:
         SpecError: the fleet file is wrong; names file and line.
@@ -151,18 +152,23 @@ def make_fleet(
     """
     began = time.perf_counter()
     stock = Stock.of(workspace)
-    spec, tasks = opened(stock, path)
-    tally = _Tally()
+    spec, tasks = read(workspace, _text(path), where=path)
+    tally, told = _Tally(), 0
+    if progress:
+        progress("models", 0, len(tasks))
     with floor_for(
         workspace, tasks=len(tasks), workers=workers, fleet=spec.fleet, progress=progress
     ) as floor:
         floor = replace(floor, stock=stock, room=_Room(spec.budget, began))
         for outcome in produce(floor, _ordered(stock, tasks, tally)):
-            _take(stock, tally, outcome)
+            _take(tally, outcome)
             if progress:
                 progress("models", len(tally.outcomes), len(tasks))
             if live:
                 live(tally.counts)
+            while lacks and told < len(tally.shortfalls):
+                lacks(tally.shortfalls[told])
+                told += 1
     if progress:
         progress("models", len(tally.outcomes), len(tasks))
     return _made(spec, tasks, tally, floor, time.perf_counter() - began)
@@ -185,17 +191,25 @@ def _made(
     )
 
 
-def opened(stock: Stock, path: str) -> tuple[FleetSpec, tuple[TaskSpec, ...]]:
-    """The fleet in a file and all its tasks."""
-    spec, text = fleets.load(path)
-    return spec, fleets.expand(spec, partial(_values_of, stock), text=text, where=path)
+def read(workspace: Workspace, text: str, *, where: str) -> tuple[FleetSpec, tuple[TaskSpec, ...]]:
+    """The fleet in YAML text, and all its tasks.
+
+    Raises:
+        SpecError: names the line of what is wrong.
+        NotFound: a dataset that an axis reads does not exist.
+    """
+
+    @cache
+    def values_of(dataset: str, attribute: str | None) -> list[str]:
+        datasets.get(workspace.scope, dataset)
+        return sorted(gallery.labels(workspace.scope, dataset, attribute=attribute or ""))
+
+    spec = fleets.parse(text, where=where)
+    return spec, fleets.expand(spec, values_of, text=text, where=where)
 
 
-def _values_of(stock: Stock, dataset: str, attribute: str | None) -> list[str]:
-    items, _ = stock.dataset(dataset)
-    if attribute is None:
-        return sorted({label for item in items for label in item.labels})
-    return sorted({item.attributes[attribute] for item in items if attribute in item.attributes})
+def _text(path: str) -> str:
+    return text_of(Path(path).expanduser())
 
 
 def _some(tasks: Sequence[TaskSpec], size: int) -> Iterator[Sequence[TaskSpec]]:
@@ -217,7 +231,7 @@ def _fail(tally: _Tally, task: str, error: TenfoldError) -> None:
     tally.shortfalls.append(failed(task, error))
 
 
-def _take(stock: Stock, tally: _Tally, outcome: Made | Fault) -> None:
+def _take(tally: _Tally, outcome: Made | Fault) -> None:
     if isinstance(outcome, Fault):
         _fail(tally, outcome.task, outcome.error)
         return
@@ -246,9 +260,10 @@ def _shortfall(made: Made) -> Shortfall:
     suspects = [
         s for rung in made.rungs if rung["model"] == made.model.id for s in rung["suspects"]
     ]
-    return shortfall(
+    found = shortfall(
         made.task, made.verdict, higher_rungs=names[highest + 1 :], suspects=tuple(suspects)
     )
+    return replace(found, model=made.model.id)
 
 
 class _Room:

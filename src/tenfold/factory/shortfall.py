@@ -10,6 +10,7 @@ from tenfold.factory.judge import Verdict
 SECONDS_A_LABEL = 5.0
 """Of a person, to label one picture."""
 SECONDS_A_PERSON_LOOKS = 10.0
+SHOWN_RUNGS = 3
 
 Means = Literal["look", "labels", "rung", "work", "fix"]
 
@@ -27,6 +28,10 @@ class Shortfall:
     """Of a person's time, roughly: what the list is ranked by."""
     suspects: tuple[str, ...] = ()
     """Pictures whose label may be wrong."""
+    rungs: tuple[str, ...] = ()
+    """Those that the ladder still has."""
+    model: str = ""
+    """Empty: none was made."""
 
 
 def shortfall(
@@ -41,10 +46,11 @@ def shortfall(
     solvable = bool(missed) and all(b.more for b in missed)
 
     def found(means: Means, seconds: float, step: str) -> Shortfall:
-        return Shortfall(task, verdict.status, why, step, means, seconds, suspects)
+        rungs = tuple(higher_rungs[:SHOWN_RUNGS])
+        return Shortfall(task, verdict.status, why, step, means, seconds, suspects, rungs)
 
     if higher_rungs and verdict.status == "refused":
-        return found("rung", 0.0, f"Allow a higher rung: {', '.join(higher_rungs[:3])}.")
+        return found("rung", 0.0, f"Allow a higher rung: {', '.join(higher_rungs[:SHOWN_RUNGS])}.")
     if suspects and verdict.status == "refused":
         seconds = len(suspects) * SECONDS_A_PERSON_LOOKS
         return found("look", seconds, f"Look at the labels of {', '.join(suspects)}.")
@@ -52,7 +58,7 @@ def shortfall(
         wanted = ", ".join(f"about {b.more:,} of {b.of or 'any class'}" for b in missed)
         return found("labels", labels * SECONDS_A_LABEL, f"Add labels: {wanted}.")
     if higher_rungs:
-        return found("rung", 0.0, f"Allow a higher rung: {', '.join(higher_rungs[:3])}.")
+        return found("rung", 0.0, f"Allow a higher rung: {', '.join(higher_rungs[:SHOWN_RUNGS])}.")
     hint = verdict.next_steps[0] if verdict.next_steps else "Look at the report's worst mistakes."
     return found("work", 3600.0, hint)
 

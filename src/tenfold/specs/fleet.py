@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
-from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, model_validator
@@ -11,7 +10,7 @@ from pydantic import Field, ValidationError, model_validator
 from tenfold.errors import SpecError
 from tenfold.specs.bar import Rate
 from tenfold.specs.task import TaskSpec
-from tenfold.specs.yaml_file import Name, Part, first_of, line_of, parsed, text_of
+from tenfold.specs.yaml_file import Name, Part, first_of, keys_of, line_of, parsed
 
 HINT = "docs/fleets.md lists every key."
 PLACE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -75,20 +74,17 @@ class FleetSpec(Part):
         return {name for text in drawn for name in PLACE.findall(text)}
 
 
-def load(path: Path | str) -> tuple[FleetSpec, str]:
-    """The fleet in a YAML file, and its text (errors of `expand` name lines of it).
-
-    Raises:
-        NotFound: there is no such file.
-        SpecError: names the file and line of what is wrong.
-    """
-    path = Path(path).expanduser()
-    text = text_of(path)
-    return parse(text, where=str(path)), text
+def describes(text: str) -> bool:
+    """Whether YAML text is that of a fleet rather than of one task."""
+    return "fleet" in keys_of(text)
 
 
 def parse(text: str, *, where: str) -> FleetSpec:
-    """The fleet in YAML text; see `load`."""
+    """The fleet in YAML text.
+
+    Raises:
+        SpecError: names the line of what is wrong.
+    """
     return parsed(FleetSpec, text, where=where, hint=HINT)
 
 

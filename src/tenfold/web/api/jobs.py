@@ -10,7 +10,7 @@ from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from tenfold.errors import SpecError
-from tenfold.factory import telling
+from tenfold.factory import exceptions, telling
 from tenfold.factory.telling import LAST, Event
 from tenfold.jobs import OVER, Job, Jobs
 from tenfold.web.plain import answered
@@ -59,6 +59,21 @@ def every(
 def cancel(request: Request, job: str, workspace: Making) -> Response:
     """Not to be begun, or to be ended."""
     return answered(stop(workspace, _jobs(request), job))
+
+
+@router.get("/{job:path}/exceptions")
+def not_accepted(
+    job: str,
+    request: Request,
+    workspace: Shown,
+    offset: Annotated[int, Query(ge=0)] = 0,
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 50,
+) -> Response:
+    """What a fleet could not get accepted and what would change it; once it is done, the cheapest
+    first."""
+    _jobs(request).get(job)
+    home = workspace.settings.home
+    return answered({"exceptions": exceptions.page(home, job, offset=offset, limit=limit)})
 
 
 @router.get("/{job:path}/events")

@@ -11,8 +11,10 @@ from starlette.responses import HTMLResponse, Response
 
 from tenfold.catalog import datasets, models
 from tenfold.catalog.models import Search
+from tenfold.factory import fleet
 from tenfold.factory.describe import describe
 from tenfold.factory.reporting import write_report
+from tenfold.specs import fleet as fleets
 from tenfold.specs import task as tasks
 from tenfold.web.api.jobs import submit
 from tenfold.web.plain import answered
@@ -20,6 +22,8 @@ from tenfold.web.who import Making, Shown
 from tenfold.workspace import Workspace
 
 router = APIRouter(prefix="/api", tags=["models"])
+TEXT = {"make": "task", "fleet": "fleet"}
+"""Kind of job → what its text is called."""
 PAGE = {
     "Content-Security-Policy": "sandbox; default-src 'none'; img-src data:; "
     "style-src 'unsafe-inline'"
@@ -31,7 +35,7 @@ class Make(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     task: str
-    """YAML, as in a task file."""
+    """YAML, as in a task file or a fleet file."""
 
 
 @router.post("/makes", status_code=202)
@@ -41,11 +45,24 @@ def make(
     workspace: Making,
     idempotency_key: Annotated[str | None, Header()] = None,
 ) -> Response:
-    """Make a task, as a job."""
-    spec = tasks.parse(body.task, where="task")
-    datasets.get(workspace.scope, spec.dataset)
-    asked = {"task": body.task, "actor": workspace.scope.actor}
-    return submit(request, "make", asked, idempotency_key)
+    """Make a task, or every task of a fleet, as a job."""
+    kind = kind_of(workspace, body.task)
+    asked = {TEXT[kind]: body.task, "actor": workspace.scope.actor}
+    return submit(request, kind, asked, idempotency_key)
+
+
+def kind_of(workspace: Workspace, text: str) -> str:
+    """The kind of job that makes what a text asks for.
+
+    Raises:
+        SpecError: it is neither a task nor a fleet; names the line.
+        NotFound: a dataset that it reads does not exist.
+    """
+    if fleets.describes(text):
+        fleet.read(workspace, text, where="fleet")
+        return "fleet"
+    datasets.get(workspace.scope, tasks.parse(text, where="task").dataset)
+    return "make"
 
 
 @router.get("/models")

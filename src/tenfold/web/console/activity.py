@@ -43,6 +43,8 @@ DEEDS = {
     "set-password": "set a password",
     "disable-account": "disabled an account",
     "enable-account": "enabled an account",
+    "set-prices": "changed the prices",
+    "set-headcount": "changed the headcount",
     "sign-in": "signed in",
     "sign-out": "signed out",
     "sign-in-failed": "noted a failed sign-in",
@@ -68,6 +70,7 @@ DETAILS = {
     "rules": "rules",
     "changes": "changes",
     "generation": "generation",
+    "text": "text",
 }
 DEPLOYMENT = ("deploy", "shadow", "canary", "promote", "rollback", "retire", "keep")
 LOOP = ("watch", "unwatch", "approved", "rejected")

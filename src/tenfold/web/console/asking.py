@@ -32,10 +32,12 @@ def form(on_send: Callable[[Given], Awaitable[None]]) -> Generator[Element]:
 
 
 def field(label: str, name: str, *, value: str = "", hint: str = "", kind: str = "text") -> Element:
+    """A line of text. `^value` is what it begins with: as `value`, Vue would put it there again
+    whenever anything on the page changes, over what was typed."""
     with ui.element("label"):
         words(label, tag="span")
         made = ui.element("input").classes("field").props('autocomplete="off"')
-        made.props.update({"name": name, "type": kind, "value": value, "placeholder": hint})
+        made.props.update({"name": name, "type": kind, "^value": value, "placeholder": hint})
     return made
 
 

@@ -185,8 +185,8 @@ def _rules(visitor: Visitor, shown: Seen, *, rules: str) -> None:
         with form(watch):
             with ui.element("label"):
                 words(say("Rules in YAML; empty: the defaults"), tag="span")
-                box = ui.element("textarea").classes("field short")
-                box.props.update({"name": "rules", "spellcheck": "false", "value": written})
+                box = words(written, tag="textarea", classes="field short")
+                box.props.update({"name": "rules", "spellcheck": "false"})
                 box.props["placeholder"] = "approve: person\nretrain: {labels: 100}"
             with ui.element("details").classes("more"):
                 words(say("All rules with their defaults"), tag="summary")

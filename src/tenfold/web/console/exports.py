@@ -5,11 +5,13 @@ from datetime import date
 from fastapi import FastAPI
 from starlette.responses import Response
 
+from tenfold.catalog.papers import Paper
 from tenfold.errors import SpecError
-from tenfold.ledger import headcount, price
+from tenfold.ledger import in_force
 from tenfold.ledger.breakdown import Grouping
 from tenfold.ledger.export import as_csv
 from tenfold.ledger.headcount import Headcount
+from tenfold.ledger.in_force import Source
 from tenfold.ledger.price import Prices
 from tenfold.ledger.report import Economics, Question, economics_of
 from tenfold.web.who import Shown
@@ -59,7 +61,17 @@ def prices_of(workspace: Workspace) -> Prices:
         SpecError: see `price.load`.
         NotFound: there is no price file where the settings say.
     """
-    return price.load(workspace.settings.prices)
+    return in_force.prices(workspace.scope, workspace.settings.prices)
+
+
+def prices_source(workspace: Workspace) -> tuple[Source, Paper | None]:
+    """Where the prices in force come from, and who saved them."""
+    return in_force.source(workspace.scope, "prices", workspace.settings.prices)
+
+
+def people_source(workspace: Workspace) -> tuple[Source, Paper | None]:
+    """The same of the headcount."""
+    return in_force.source(workspace.scope, "headcount", workspace.settings.headcount)
 
 
 def people_of(workspace: Workspace) -> Headcount | None:
@@ -69,7 +81,7 @@ def people_of(workspace: Workspace) -> Headcount | None:
         SpecError: see `headcount.load`.
         NotFound: there is no headcount file where the settings say.
     """
-    return headcount.load(workspace.settings.headcount)
+    return in_force.people(workspace.scope, workspace.settings.headcount)
 
 
 def _month(text: str, where: str) -> date | None:

@@ -1,6 +1,5 @@
 """A job as it goes on: how far it is, and what came of it."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -11,11 +10,16 @@ from tenfold.factory import telling
 from tenfold.factory.judge import Verdict
 from tenfold.factory.telling import LAST, Event
 from tenfold.jobs import OVER, Job, Jobs
-from tenfold.web.api.jobs import stop
-from tenfold.web.console import verdicts
+from tenfold.web.console import fleet_job, verdicts
 from tenfold.web.console.frame import title
-from tenfold.web.console.job_words import state_badge, title_of
-from tenfold.web.console.parts import badge, button, card, link, words
+from tenfold.web.console.job_words import (
+    bar_of_pictures,
+    cancel_button,
+    plain,
+    state_badge,
+    title_of,
+)
+from tenfold.web.console.parts import badge, card, link, words
 from tenfold.web.console.retold import retold
 from tenfold.web.console.text import Text
 from tenfold.web.console.visitor import Visitor
@@ -29,8 +33,6 @@ STAGES = {
     "embed": "Looking at the pictures",
     "judge": "Learning and judging",
 }
-UPLOAD = re.compile(r"\S*/uploads/[0-9a-f]{32}(/pictures-[0-9a-f]+)?")
-TASK_FILE = re.compile(r"\S*/jobs/[0-9a-f]{32}\.yaml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,9 @@ class Seen:
 
 async def screen(visitor: Visitor) -> None:
     say, key = visitor.say, visitor.given("job")
+    if (await visitor.read(_job, visitor.jobs, key)).kind == "fleet":
+        await fleet_job.screen(visitor, key)
+        return
     seen = await visitor.read(_look, visitor.jobs, key)
     title(title_of(say, seen.job))
     under = words("", classes="under")
@@ -90,15 +95,10 @@ def _draw(visitor: Visitor, seen: Seen, box: ui.element, tell: Callable[[str], o
             _steps(say, seen)
             if not seen.is_over and visitor.may("make"):
                 with ui.element("div"):
-                    button(say("Cancel"), lambda: _cancel(visitor, job.key), kind="danger")
+                    cancel_button(visitor, job.key)
         if seen.is_over:
             with card(say("What came of it")):
                 _outcome(visitor, seen)
-
-
-async def _cancel(visitor: Visitor, key: str) -> None:
-    if await visitor.do("make", stop, visitor.jobs, key):
-        ui.notify(visitor.say("It is asked to end."), position="top")
 
 
 def _steps(say: Text, seen: Seen) -> None:
@@ -115,7 +115,7 @@ def _steps(say: Text, seen: Seen) -> None:
                 state = "ill"
             with _step(say(STAGES[stage]), state):
                 if stage in seen.stages and state in ("now", "ill"):
-                    _bar(say, *seen.stages[stage])
+                    bar_of_pictures(say, *seen.stages[stage])
                 elif stage in seen.stages:
                     done = seen.stages[stage][0]
                     words(say("{count} pictures", count=say.number(done)), tag="small")
@@ -140,16 +140,6 @@ def _step(text: str, state: str) -> ui.element:
     if state == "now":
         made.props["aria-current"] = "step"
     return inside
-
-
-def _bar(say: Text, done: int, total: int) -> None:
-    share = 100 * done / max(total, 1)
-    told = say("{done} of {total} pictures", done=say.number(done), total=say.number(total))
-    words(told, tag="small")
-    with ui.element("div").classes("progress").props('role="progressbar"') as bar:
-        bar.props.update({"aria-valuemin": 0, "aria-valuemax": total, "aria-valuenow": done})
-        bar.props["aria-label"] = told
-        ui.element("div").style(f"width: {share:.1f}%")
 
 
 def _outcome(visitor: Visitor, seen: Seen) -> None:
@@ -181,18 +171,14 @@ def _problem(say: Text, seen: Seen) -> None:
             )
         )
     else:
-        words(retold(say, _plain(say, str(told.get("problem", "")))), classes="wrong")
-        words(retold(say, _plain(say, str(told.get("hint", "")))))
+        words(retold(say, plain(say, str(told.get("problem", "")))), classes="wrong")
+        words(retold(say, plain(say, str(told.get("hint", "")))))
     with ui.element("div"):
         if seen.job.kind == "ingest":
             link(say("Back to the datasets"), "/datasets", classes="button")
         elif seen.job.kind == "make":
-            link(say("Back to the task"), "/make", classes="button")
-
-
-def _plain(say: Text, text: str) -> str:
-    """Without the names of the hub's own folders."""
-    return TASK_FILE.sub(say("the task"), UPLOAD.sub(say("the upload"), text))
+            to = f"/make?job={quote(seen.job.key)}"
+            link(say("Back to the task"), to, classes="button")
 
 
 def _dataset(visitor: Visitor, told: dict[str, object]) -> None:
@@ -232,6 +218,10 @@ def _model(say: Text, made: dict[str, object]) -> None:
 
 def _int(value: object) -> int:
     return value if isinstance(value, int) else 0
+
+
+def _job(_: Workspace, jobs: Jobs, key: str) -> Job:
+    return jobs.get(key)
 
 
 def _look(workspace: Workspace, jobs: Jobs, key: str) -> Seen:

@@ -18,7 +18,7 @@ from tenfold.factory.reporting import (
     surest_mistakes,
 )
 from tenfold.factory.thresholds import WhatIf, what_if
-from tenfold.ledger import price
+from tenfold.ledger import in_force
 from tenfold.ledger.cost import NOTHING, cost_of
 from tenfold.packages import Manifest
 from tenfold.workspace import Workspace
@@ -116,7 +116,7 @@ def _is_told(judged: Judged, manifest: Manifest) -> bool:
 
 
 def _spent(workspace: Workspace, task: str) -> Spent:
-    prices = price.load(workspace.settings.prices)
+    prices = in_force.prices(workspace.scope, workspace.settings.prices)
     sums = economics.of_tasks(workspace.scope, [task], ALL_MONTHS)[task]
     total = sum((cost_of(one, prices) for one in sums), NOTHING).total
     return Spent(total, prices.currency)

@@ -14,7 +14,7 @@ from tenfold.ledger.headcount import Headcount
 from tenfold.ledger.months import before, name
 from tenfold.ledger.report import Economics, Month
 from tenfold.web.console.bars import TOLD, Bar, Piece, columns, rows
-from tenfold.web.console.exports import BY, economics, people_of, prices_of, question
+from tenfold.web.console.exports import BY, economics, people_of, prices_of, prices_source, question
 from tenfold.web.console.forms import asking, choice, field
 from tenfold.web.console.frame import title
 from tenfold.web.console.parts import Column, card, empty, figure, heading, link, table, words
@@ -77,9 +77,10 @@ async def screen(visitor: Visitor) -> None:
         )
         return
     _figures(say, found)
+    source, _ = await visitor.read(prices_source)
     with ui.element("div").classes("columns"):
         _charts(say, found)
-        _notes(visitor, found)
+        _notes(visitor, found, is_built_in=source == "built-in")
     _lines(say, found, urlencode({"since": since, "until": until, "by": by}))
 
 
@@ -123,7 +124,7 @@ def _figures(say: Text, found: Economics) -> None:
         figure("–" if reuse is None else _short(reuse), say("heads per embedded picture"))
 
 
-def _notes(visitor: Visitor, found: Economics) -> None:
+def _notes(visitor: Visitor, found: Economics, *, is_built_in: bool) -> None:
     """What the figures stand on, and what is missing for more."""
     say, settings = visitor.say, visitor.app.state.workspace.settings
     first, last = name(found.period.first), name(before(found.period.last, 1))
@@ -136,11 +137,9 @@ def _notes(visitor: Visitor, found: Economics) -> None:
     if found.people is not None:
         told.append(say("{people} people on average.", people=_short(found.people)))
     elif not settings.headcount:
-        told.append(
-            say("For models per person, set TENFOLD_HEADCOUNT to a headcount file of yours.")
-        )
-    if not settings.prices:
-        told.append(say("By the built-in prices: set TENFOLD_PRICES to a price file of yours."))
+        told.append(say("For models per person, an owner enters the headcount under Settings."))
+    if is_built_in:
+        told.append(say("By the built-in prices; an owner sets yours under Settings."))
     with card(say("What do these figures stand on?")), ui.element("ul").classes("notes"):
         for one in told:
             words(one, tag="li")

@@ -31,7 +31,7 @@ MAY: dict[Role, str] = {
     "viewer": "sees all that was made and decided",
     "labeller": "reviews pictures",
     "engineer": "makes and deploys models, reads the activity",
-    "owner": "manages people and keys",
+    "owner": "manages people, keys and prices",
 }
 """What each role adds."""
 

@@ -10,7 +10,7 @@ from tenfold.catalog import accounts, at_work, loops
 from tenfold.catalog.at_work import AtWork, Group, Sought
 from tenfold.catalog.overview import Overview, overview
 from tenfold.errors import TenfoldError
-from tenfold.ledger import price
+from tenfold.ledger import in_force
 from tenfold.ledger.cost import NOTHING, cost_of
 from tenfold.loop import describing
 from tenfold.loop.retrain import AskPerson
@@ -68,7 +68,7 @@ def look(workspace: Workspace) -> Standing:
     """Of this moment."""
     scope = workspace.scope
     midnight = datetime.combine(scope.now().date(), time(), scope.now().tzinfo)
-    now, prices = overview(scope, since=midnight), price.load(workspace.settings.prices)
+    now, prices = overview(scope, since=midnight), in_force.prices(scope, workspace.settings.prices)
     cost = sum((cost_of(one, prices) for one in now.used), NOTHING)
 
     def some(group: Group) -> list[AtWork]:

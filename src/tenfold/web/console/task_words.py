@@ -1,5 +1,6 @@
 """A task as its writer reads it: what it decides and proves, or what is wrong with its text."""
 
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
@@ -15,10 +16,9 @@ from tenfold.web.console.text import Text
 from tenfold.workspace import Workspace
 
 WHERE = "task"
-MOST_LETTERS = 200_000
-"""What a socket takes at once is a few times as much."""
-TOO_LONG = "a task has at most 200,000 letters"
 UNREADABLE = "this cannot be read: look for a missing colon, quote or blank."
+PLACE = re.compile(r"^(task|fleet):?")
+"""What a place begins with; a line may follow."""
 NAMED = 5
 """Labels that a sentence lists."""
 
@@ -35,23 +35,21 @@ def check(workspace: Workspace, text: str) -> Checked:
     """The task, and the dataset that it names.
 
     Raises:
-        SpecError: the text is none, or too long.
+        SpecError: the text is none.
         NotFound: there is no such dataset.
     """
-    if len(text) > MOST_LETTERS:
-        raise SpecError(TOO_LONG)
     spec = tasks.parse(text, where=WHERE)
     datasets.get(workspace.scope, spec.dataset)
     return Checked(spec, facets(workspace, spec.dataset))
 
 
 def wrong(say: Text, error: SpecError | NotFound) -> str:
-    """What is wrong with the text, and where."""
+    """What is wrong with the text of a task or a fleet, and where."""
     if isinstance(error, NotFound):
         return say("There is no such dataset: choose one above, or correct its name.")
     message = str(error.args[0])
     told = say(UNREADABLE) if message.startswith("not YAML") else retold(say, message)
-    line = (error.where or "").removeprefix(WHERE).strip(":")
+    line = PLACE.sub("", error.where or "")
     return say("Line {line}: {told}", line=line, told=told) if line else told
 
 

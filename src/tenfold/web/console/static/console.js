@@ -154,7 +154,7 @@ document.addEventListener("submit", (event) => {
 
 document.addEventListener("input", ({ target }) => {
   if (target.dataset.draft)
-    sessionStorage.setItem(`tenfold task ${target.dataset.draft}`, target.value.slice(0, 2e5));
+    sessionStorage.setItem(`tenfold task ${target.dataset.draft}`, target.value.slice(0, 3e5));
 });
 
 document.addEventListener("keydown", (event) => {
