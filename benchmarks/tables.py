@@ -54,6 +54,20 @@ FALSE_ACCEPTANCE: list[Row] = [
     ("if every picture of a lot counted", "if_every_picture_of_a_lot_counted", "{:.4f}"),
 ]
 
+CONSOLE: list[Row] = [
+    ("from a key to the next picture of a review, 95th percentile, ms", "review_p95_ms", "{:.0f}"),
+    ("the same, median, ms", "review_p50_ms", "{:.0f}"),
+    ("gallery of 100,000 pictures, first picture, ms", "gallery_first_paint_ms", "{:.0f}"),
+    ("slowest screen, ms", "slowest_screen_ms", "{:.0f}"),
+    ("home, ms", "screens_ms./", "{:.0f}"),
+    (
+        "answers a second beside ten open browsers, of those without",
+        "serving_with_browsers",
+        "{:.2f}",
+    ),
+    ("memory of the hub, MB", "hub_memory_mb", "{:.0f}"),
+]
+
 LOOP: list[Row] = [
     ("seeds, each with both arms", "seeds", "{:,}"),
     ("answers from the new light to the first alarm", "images_to_alarm", "{:,.0f}"),
@@ -263,6 +277,7 @@ def catalog(result: dict[str, Any]) -> list[str]:
 
 
 TABLES = {
+    "console": rows(CONSOLE),
     "loop": rows(LOOP),
     "fleet": rows(FLEET),
     "fleet_1000": rows(FLEET),

@@ -91,7 +91,7 @@ def page_of(browser: Browser, language: str = "en-US", **more: Any) -> Generator
     page.on("pageerror", lambda error: wrong.append(str(error)))
     try:
         yield page
-        assert wrong == []
+        assert wrong == [], wrong
     finally:
         context.close()
 

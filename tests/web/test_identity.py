@@ -172,6 +172,7 @@ ASKING = {
     "ingest": ("POST", "/api/datasets", {"name": "a"}),
     "make": ("POST", "/api/makes", {"task": ""}),
     "accounts": ("GET", "/api/accounts", None),
+    "prices": ("PUT", "/api/headcount", {"date": "2026-01-31", "people": -1}),
 }
 
 

@@ -18,7 +18,17 @@ from starlette.responses import JSONResponse
 from tenfold.errors import TenfoldError, Unavailable
 from tenfold.jobs import Jobs
 from tenfold.web import errors
-from tenfold.web.api import accounts, datasets, deployments, jobs, loops, models, review, uploads
+from tenfold.web.api import (
+    accounts,
+    datasets,
+    deployments,
+    jobs,
+    loops,
+    models,
+    rates,
+    review,
+    uploads,
+)
 from tenfold.web.app import Logged
 from tenfold.web.guard import Bounded, Intake
 from tenfold.web.identity import Identities
@@ -51,7 +61,7 @@ def created(workspace: Workspace, work: Jobs, *, identities: Identities | None =
     app.state.is_draining = False
     app.state.reporting = asyncio.Lock()
     app.state.intake = Intake(limit_bytes=PICTURE_BYTES, timeout_s=PICTURE_S)
-    for part in (accounts, uploads, datasets, models, deployments, loops, review, jobs):
+    for part in (accounts, uploads, datasets, models, deployments, loops, review, jobs, rates):
         app.include_router(part.router)
     app.add_exception_handler(TenfoldError, errors.told)
     app.add_exception_handler(HTTPException, _refused)

@@ -152,7 +152,9 @@ def _field(name: str, text: str) -> Element:
 def _go(visitor: Visitor) -> Element:
     async def make(event: GenericEventArguments) -> None:
         text, page = str(event.args), ui.context.client.id
-        job = await visitor.do("make", begin, visitor.jobs, text, f"{page} {fingerprint([text])}")
+        job = await visitor.do(
+            "make", begin, visitor.jobs, text, f"{page}-{fingerprint([text])[:16]}"
+        )
         if job is not None:
             ui.run_javascript("tenfold.dropDraft()")
             ui.navigate.to(place_of(job))

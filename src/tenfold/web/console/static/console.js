@@ -16,6 +16,7 @@ const tenfold = {
   // The text of a task outlives what makes its page load anew, in this tab.
   takeUpDraft() {
     const field = document.getElementById("task");
+    if (!field) return; // somebody went on
     const kept = sessionStorage.getItem(`tenfold task ${field.dataset.draft}`);
     if (kept === null || kept === field.value) return;
     field.value = kept;
@@ -23,7 +24,8 @@ const tenfold = {
   },
 
   dropDraft() {
-    sessionStorage.removeItem(`tenfold task ${document.getElementById("task").dataset.draft}`);
+    const field = document.getElementById("task");
+    if (field) sessionStorage.removeItem(`tenfold task ${field.dataset.draft}`);
   },
 
   proposeAnew() {
