@@ -10,9 +10,12 @@ const tenfoldDrop = {
     const find = (selector) => form.querySelector(selector);
     const view = { form, csrf, said, told: find(".sent"), wrong: find(".wrong"), bar: find(".progress"),
       go: find("[type=submit]"), name: form.elements.name, chosen: [] };
-    for (const field of form.querySelectorAll("input[type=file]"))
-      field.addEventListener("change", () =>
-        tenfoldDrop.choose(view, [...field.files].map((file) => [file.webkitRelativePath || file.name, file])));
+    for (const field of form.querySelectorAll("input[type=file]")) {
+      const choose = () =>
+        tenfoldDrop.choose(view, [...field.files].map((file) => [file.webkitRelativePath || file.name, file]));
+      field.addEventListener("change", choose);
+      if (field.files.length) choose(); // somebody was quicker than this script
+    }
     view.name.addEventListener("input", () => { view.wrong.textContent = ""; });
     form.addEventListener("dragover", (event) => { event.preventDefault(); form.classList.add("over"); });
     form.addEventListener("dragleave", (event) => {
