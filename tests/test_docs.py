@@ -14,6 +14,7 @@ import yaml
 
 import tenfold
 from tenfold import errors
+from tenfold.apps.line import part, station
 from tenfold.catalog.picks import REASONS
 from tenfold.cli import app
 from tenfold.cli.output import EXIT_CODES, NOT_ACCEPTED
@@ -105,9 +106,21 @@ def test_every_setting_is_documented_with_its_default():
             {*LoopSpec.model_fields, *Costs.model_fields, *WATCHED}
             | {*RetrainRule.model_fields, *RolloutRule.model_fields, *WatchRule.model_fields},
         ),
+        ("line.md", {*station.StationSpec.model_fields, *part.PartSpec.model_fields}),
+        ("line.md", {*part.RegionSpec.model_fields, *station.FROM_STATION}),
         ("review.md", {*ReviewRule.model_fields, *REASONS}),
     ],
-    ids=["fleet", "task", "parts and choices", "heads and formats", "trunks", "loop", "review"],
+    ids=[
+        "fleet",
+        "task",
+        "parts and choices",
+        "heads and formats",
+        "trunks",
+        "loop",
+        "station and part",
+        "regions and words",
+        "review",
+    ],
 )
 def test_every_name_has_its_place_in_the_docs(page, names):
     missing = sorted(names - words_in(page))
@@ -141,6 +154,10 @@ def test_code_in_the_docs_holds(page):
             parse(code, where=page.name)
         elif language == "yaml" and code.lstrip("# ").startswith("fleet:"):
             fleet.parse(code, where=page.name)
+        elif language == "yaml" and code.startswith("station:"):
+            station.parse(code, where=page.name)
+        elif language == "yaml" and code.startswith("part:"):
+            part.parse_part(code, where=page.name)
         elif language == "yaml":
             TrunkSpec.model_validate(yaml.safe_load(code))
 

@@ -35,6 +35,8 @@ COMMANDS_ALONE = {
     "tenfold.factory": "tables of thresholds and economics that commands print",
     "tenfold.metrics": "measures of score maps, which benchmarks use",
     "tenfold.catalog": "migrations, which say nothing",
+    "tenfold.apps": "stations, which run beside the hub",
+    "tenfold.serving": "the desk, at which stations ask",
 }
 TOLD, FOREIGN = sayings.said_by(MODULES)
 TABLE = told_table()

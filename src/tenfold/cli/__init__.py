@@ -12,6 +12,7 @@ from tenfold.cli import (
     deployments,
     hub,
     ledger,
+    line,
     loops,
     machine,
     models,
@@ -28,7 +29,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-PARTS = (data, models, deployments, serving, hub, loops, review, accounts, ledger, machine, backups)
+PARTS = (
+    data,
+    models,
+    deployments,
+    serving,
+    hub,
+    loops,
+    review,
+    accounts,
+    ledger,
+    machine,
+    backups,
+    line,
+)
 for part in PARTS:
     part.register(app)
 

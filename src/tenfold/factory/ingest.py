@@ -70,9 +70,13 @@ def ingest(
     *,
     name: str | None = None,
     format: str | None = None,
+    alike: bool = False,
     progress: Progress | None = None,
 ) -> Ingested:
     """Read a source into the catalog under `name`; again is a refresh.
+
+    `alike` says that pictures of different things look alike by nature, as one region of many parts
+    does: then only their lots keep samples together, and near-duplicates are not looked for.
 
     Raises:
         NotFound: there is no such source or format.
@@ -90,7 +94,7 @@ def ingest(
             hint=f"The first: {set_aside[0].path}: {set_aside[0].detail}" if set_aside else "",
         )
     kept = [images[i] for i in join_exact([(i.row.path, i.sha256, i.row.labels) for i in images])]
-    groups = _near(workspace, kept)
+    groups = [] if alike else _near(workspace, kept)
     near = {kept[i].sha256: min(kept[j].sha256 for j in group) for group in groups for i in group}
     dataset = datasets.put(
         workspace.scope,

@@ -49,9 +49,11 @@ PLAIN = {
     "string_too_short": "it must have at least {min_length} letters",
     "string_too_long": "it must have at most {max_length} letters",
     "literal_error": "one of {expected} is expected",
+    "union_tag_invalid": "one of {expected_tags} is expected as its `kind`",
+    "union_tag_not_found": "its `kind` must be given",
 }
 """What Pydantic calls an error → in plain words, with what it gives along."""
-TELLING = ("extra_forbidden", "missing", "value_error")
+TELLING = ("extra_forbidden", "missing", "value_error", "union_tag_not_found")
 """Errors that say all without the value."""
 
 
@@ -104,7 +106,7 @@ def parsed(model: type[Spec], text: str, *, where: str, hint: str) -> Spec:
     try:
         return model.model_validate(plain)
     except ValidationError as error:
-        path, message = first_of(error)
+        path, message = first_of(error, root=next(iter(model.model_fields)))
         raise SpecError(message, where=f"{where}:{_line(root, path)}", hint=hint) from error
 
 
@@ -123,11 +125,11 @@ def line_of(text: str, path: list[Any]) -> int:
     return _line(yaml.compose(text, Loader=LOADER), path)
 
 
-def first_of(error: ValidationError) -> tuple[list[Any], str]:
-    """Where the first error lies, and what it says."""
+def first_of(error: ValidationError, *, root: str = "task") -> tuple[list[Any], str]:
+    """Where the first error lies, and what it says; `root` is what the whole is called."""
     first = error.errors()[0]
     path = list(first["loc"])
-    key = ".".join(str(part) for part in path) or "task"
+    key = ".".join(str(part) for part in path) or root
     kind = first["type"]
     got = "" if kind in TELLING else f", got {_short(first['input'])}"
     message = first["msg"].removeprefix("Value error, ")
@@ -187,7 +189,7 @@ def _line(node: yaml.Node | None, path: list[Any]) -> int:
         else:
             found = []
         if not found:
-            break
+            continue  # Pydantic names the kind of a part in between; what is missing has no line
         key, node = found[0]
         line = key.start_mark.line + 1
     return line

@@ -1,0 +1,1 @@
+"""An inspection station on a production line."""

@@ -1,0 +1,255 @@
+"""The cycle of a station: trigger → grab → look → decide → record → output, each timed.
+
+Fail-safe by design: the controller lets a part leave only on `release` of its very sequence, which
+is set last, after the verdict is on the disk and while the deadline holds. Whatever fails here, is
+late, or dies on the way releases nothing.
+"""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Protocol
+
+from tenfold.apps.line.journal import Journal, Part, Seen
+from tenfold.apps.line.shifts import Seeing, Shown, Starts, seeing
+from tenfold.apps.line.values import Decision, Frame, Outcome, Trigger
+from tenfold.errors import TenfoldError
+
+log = logging.getLogger(__name__)
+
+REMEMBERED = 100
+"""Sequences that are not looked at again when they come once more."""
+WAIT_S = 0.2
+BEAT_S = 0.5
+UNPROVEN, BLIND, LATE = "red rabbits wait", "a red rabbit passed", "late"
+GONE = "the next part came"
+
+
+class Controller(Protocol):
+    def wait(self, timeout_s: float) -> Trigger | None:
+        """The next part, once it is in place."""
+        ...
+
+    def put(self, decision: Decision) -> None:
+        """Say what becomes of a part; for `ok`, release it."""
+        ...
+
+    def beat(self, count: int, *, is_ready: bool, reason: str) -> None:
+        """Say that a self-test was passed, or why not."""
+        ...
+
+    def stands(self, sequence: int) -> bool:
+        """Whether this part is still in place: a picture taken just now is its own."""
+        ...
+
+    def problem(self) -> str:
+        """What keeps parts from coming or leaving; empty: nothing."""
+        ...
+
+
+class Camera(Protocol):
+    def grab(self, timeout_s: float) -> Frame:
+        """A picture taken from now on.
+
+        Raises:
+            Unavailable: there is none in time.
+        """
+        ...
+
+    def problem(self) -> str:
+        """Why it gives no pictures; empty: it does."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What was seen in a picture of a part, and what follows."""
+
+    outcome: Outcome
+    reason: str = ""
+    part: str = ""
+    """Part number and serial, where the picture says them."""
+    serial: str = ""
+    regions: tuple[Seen, ...] = ()
+    times: dict[str, float] = field(default_factory=dict[str, float])
+    """Milliseconds by stage."""
+    picture: str = ""
+
+
+class Judge(Protocol):
+    def look(self, trigger: Trigger, frame: Frame, timeout_s: float) -> Judged:
+        """
+        Raises:
+            TenfoldError: it cannot be judged now; the part is not released.
+        """
+        ...
+
+    def test(self) -> str:
+        """What keeps it from judging; empty: nothing."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    deadline_s: float
+    """From the trigger to the output."""
+    shifts: Starts
+    rabbits: tuple[str, ...] = ()
+    """Serials of known bad master parts; each shift must see every one rejected."""
+    grab_s: float = 1.0
+
+
+class Station:
+    """One station at work. `run` in a thread of its own; `ask_to_stop` ends it."""
+
+    def __init__(
+        self, controller: Controller, camera: Camera, judge: Judge, journal: Journal, rules: Rules
+    ) -> None:
+        self._controller, self._camera, self._judge = controller, camera, judge
+        self._journal, self._rules = journal, rules
+        self._now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self._stopped = threading.Event()
+        self._known = deque((part.sequence for part in journal.last(REMEMBERED)), REMEMBERED)
+        self._beats = 0
+
+    def ask_to_stop(self) -> None:
+        self._stopped.set()
+
+    def run(self) -> None:
+        beating = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+        beating.start()
+        while not self._stopped.is_set():
+            trigger = self._controller.wait(WAIT_S)
+            if trigger is not None:
+                self.one(trigger)
+        beating.join()
+
+    def one(self, trigger: Trigger) -> Part | None:
+        """Look at one part, and say what becomes of it; None: it was looked at before, and a
+        second look might be at another part."""
+        waited_s = time.monotonic() - trigger.at_s
+        began = time.perf_counter() - waited_s
+        if trigger.sequence in self._known:
+            log.warning("sequence %d came again and is left alone", trigger.sequence)
+            return None
+        self._known.append(trigger.sequence)
+        judged = self._judged(trigger, began)
+        part = self._part(trigger, judged, began)
+        try:
+            part_id = self._journal.put(part)
+        except TenfoldError as error:
+            log.error("%s", error)
+            part = replace(part, outcome="reject", reason="not recorded")
+            self._put(part)
+            return part
+        if part.outcome == "ok" and time.perf_counter() - began > self._rules.deadline_s:
+            part = self._withdrawn(part, part_id)  # the controller waits no longer
+        self._put(part)
+        return part
+
+    def _withdrawn(self, part: Part, part_id: int) -> Part:
+        try:
+            self._journal.withdraw(part_id, LATE)
+        except TenfoldError as error:
+            log.error("part %d was late, which the journal does not say: %s", part_id, error)
+        return replace(part, outcome="reject", reason=LATE)
+
+    def _judged(self, trigger: Trigger, began: float) -> Judged:
+        rules, asked = self._rules, time.perf_counter()
+        try:
+            frame = self._camera.grab(min(rules.grab_s, rules.deadline_s))
+        except TenfoldError as error:
+            log.error("%s", error)
+            return Judged("reject", "camera silent")
+        if not self._controller.stands(trigger.sequence):
+            return Judged("reject", GONE)
+        grab_ms = 1000 * (time.perf_counter() - asked)
+        left_s = rules.deadline_s - (time.perf_counter() - began)
+        if left_s <= 0:
+            return Judged("reject", LATE, times={"grab": grab_ms})
+        try:
+            judged = self._judge.look(trigger, frame, left_s)
+        except TenfoldError as error:
+            log.error("part %d cannot be judged: %s", trigger.sequence, error)
+            return Judged("manual", "heads not ready", times={"grab": grab_ms})
+        except Exception:
+            log.exception("part %d cannot be judged", trigger.sequence)
+            return Judged("manual", "defect of the station", times={"grab": grab_ms})
+        judged = replace(judged, times={"grab": grab_ms, **judged.times})
+        if judged.outcome == "ok" and time.perf_counter() - began > rules.deadline_s:
+            return replace(judged, outcome="reject", reason=LATE)
+        return judged
+
+    def _part(self, trigger: Trigger, judged: Judged, began: float) -> Part:
+        """What is recorded. A red rabbit never leaves; nor does any part before all were shown."""
+        serial = trigger.serial or judged.serial
+        is_rabbit = serial in self._rules.rabbits
+        outcome, reason = judged.outcome, judged.reason
+        if outcome == "ok" and not is_rabbit:
+            seen = self.seeing()
+            if seen != "proven":
+                outcome, reason = "manual", UNPROVEN if seen == "unproven" else BLIND
+        now = self._now()
+        return Part(
+            sequence=trigger.sequence,
+            part=trigger.part or judged.part,
+            outcome=outcome,
+            reason=reason,
+            serial=serial,
+            lot=trigger.lot,
+            shift=self._rules.shifts.of(now).name,
+            is_rabbit=is_rabbit,
+            picture=judged.picture,
+            regions=judged.regions,
+            times={**judged.times, "all": 1000 * (time.perf_counter() - began)},
+            at=now,
+        )
+
+    def seeing(self) -> Seeing:
+        """Whether this shift's red rabbits were rejected."""
+        if not self._rules.rabbits:
+            return "proven"
+        shift = self._rules.shifts.of(self._now())
+        looks = self._journal.rabbits(shift.name)
+        shown = [Shown(look.serial, look.outcome == "reject", look.at) for look in looks]
+        return seeing(self._rules.rabbits, shown, shift)
+
+    def _put(self, part: Part) -> None:
+        """Only `ok` releases, and never a red rabbit."""
+        decision = Decision(part.sequence, part.part, part.outcome, part.reason)
+        if part.is_rabbit and part.outcome == "ok":
+            decision = Decision(part.sequence, part.part, "reject", BLIND)
+        try:
+            self._controller.put(decision)
+        except TenfoldError as error:
+            log.error("the controller was not told of part %d: %s", decision.sequence, error)
+
+    def test(self) -> str:
+        """What keeps the station from releasing; empty: nothing."""
+        if self._camera.problem():
+            return "camera silent"
+        problem = self._controller.problem() or self._judge.test()
+        if problem:
+            return problem
+        try:
+            self._journal.probe()
+        except TenfoldError:
+            return "disk full"
+        seen = self.seeing()
+        return {"proven": "", "unproven": UNPROVEN, "blind": BLIND}[seen]
+
+    def _beat(self) -> None:
+        """The heart beats after each self-test that was passed, and only then."""
+        while not self._stopped.wait(BEAT_S):
+            try:
+                reason = self.test()
+                self._beats += not reason
+                self._controller.beat(self._beats, is_ready=not reason, reason=reason)
+            except TenfoldError as error:
+                log.warning("no heartbeat: %s", error)
+            except Exception:
+                log.exception("no heartbeat")

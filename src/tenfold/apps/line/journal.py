@@ -1,0 +1,242 @@
+"""What a station decided, durable before its output is set: one file of its own, whatever becomes
+of the catalog, the network or the process.
+
+SQLite in full-sync WAL mode: a part that was put is on the disk. Reading never holds up writing.
+"""
+
+import json
+import sqlite3
+import threading
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tenfold.apps.line.values import Outcome
+from tenfold.errors import Conflict, IntegrityError, NotFound, Unavailable
+
+SCHEMA = """
+create table if not exists parts (
+    id integer primary key, at text not null, sequence integer not null, part text not null,
+    serial text not null, lot text not null, shift text not null, outcome text not null,
+    reason text not null, is_rabbit integer not null, picture text not null, regions text not null,
+    times text not null, overruled text not null, overruled_by text not null, why text not null
+);
+create table if not exists probe (id integer primary key, at text not null);
+create index if not exists parts_serial on parts (serial);
+create index if not exists parts_lot on parts (lot);
+create index if not exists parts_shift on parts (shift);
+create index if not exists parts_outcome on parts (outcome, id);
+create index if not exists parts_rabbits on parts (shift) where is_rabbit = 1;
+"""
+BUSY_S = 5.0
+NEVER = datetime.min.replace(tzinfo=UTC)
+TEXTS = ("part", "serial", "lot", "shift")
+"""By which parts are looked up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a head said of a region."""
+
+    region: str
+    decision: str
+    score: float
+    threshold: float | None
+    model: str
+    """Its digest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One look at one part."""
+
+    sequence: int
+    """As the controller counts."""
+    part: str
+    """Part number."""
+    outcome: Outcome
+    reason: str = ""
+    """Why it is not OK."""
+    serial: str = ""
+    lot: str = ""
+    shift: str = ""
+    is_rabbit: bool = False
+    picture: str = ""
+    """Digest of the picture, where it is kept."""
+    regions: tuple[Seen, ...] = ()
+    times: dict[str, float] = field(default_factory=dict[str, float])
+    """Milliseconds by stage."""
+    overruled: str = ""
+    """What a person said instead."""
+    overruled_by: str = ""
+    why: str = ""
+    at: datetime = NEVER
+    id: int = 0
+    """Of the journal; grows."""
+
+    @property
+    def verdict(self) -> str:
+        """What holds in the end: a person's word, else the station's."""
+        return self.overruled or self.outcome
+
+
+COLUMNS = tuple(f.name for f in fields(Part) if f.name != "id")
+
+
+class Journal:
+    """One station's; one process writes."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self._alone = threading.Lock()
+        with _told(path):
+            self._file = sqlite3.connect(
+                path, timeout=BUSY_S, isolation_level=None, check_same_thread=False
+            )
+            self._file.execute("pragma journal_mode = wal")
+            self._file.execute("pragma synchronous = full")
+            self._file.executescript(SCHEMA)
+
+    def close(self) -> None:
+        self._file.close()
+
+    def put(self, part: Part) -> int:
+        """Keep a look at a part; when it comes back, the disk has it.
+
+        Returns:
+            Its id.
+
+        Raises:
+            Unavailable: the disk is full or gone. Nothing may be released then.
+        """
+        values = _row(part)
+        marks = ", ".join("?" * len(COLUMNS))
+        with self._alone, _told(self.path):
+            done = self._file.execute(
+                f"insert into parts ({', '.join(COLUMNS)}) values ({marks})", values
+            )
+        return int(done.lastrowid or 0)
+
+    def probe(self) -> None:
+        """Write something small: whether the next part could be kept.
+
+        Raises:
+            Unavailable: it could not.
+        """
+        with self._alone, _told(self.path):
+            self._file.execute(
+                "insert into probe values (1, ?) on conflict (id) do update set at = excluded.at",
+                (datetime.now(UTC).isoformat(),),
+            )
+
+    def withdraw(self, id: int, reason: str) -> None:
+        """What was found good is not released after all.
+
+        Raises:
+            Unavailable: the disk is full or gone.
+        """
+        with self._alone, _told(self.path):
+            self._file.execute(
+                "update parts set outcome = 'reject', reason = ? where id = ?", (reason, id)
+            )
+
+    def overrule(self, id: int, verdict: Outcome, *, by: str, why: str) -> None:
+        """A person's word about a part; the station's own stays beside it.
+
+        Raises:
+            NotFound: there is no such look.
+            Conflict: somebody overruled it already.
+        """
+        with self._alone, _told(self.path):
+            done = self._file.execute(
+                "update parts set overruled = ?, overruled_by = ?, why = ? "
+                "where id = ? and overruled = ''",
+                (verdict, by, why, id),
+            )
+        if done.rowcount:
+            return
+        found = self.get(id)
+        raise Conflict(
+            f"{found.overruled_by} overruled it already: {found.overruled}.",
+            where=f"part {id}",
+            hint="A look is overruled once; send the part through again.",
+        )
+
+    def get(self, id: int) -> Part:
+        """
+        Raises:
+            NotFound: there is no such look.
+        """
+        found = self._some("where id = ?", [id])
+        if not found:
+            raise NotFound(f"no part {id} was looked at.", where=str(self.path))
+        return found[0]
+
+    def last(self, count: int, *, outcome: str = "") -> list[Part]:
+        """The newest, newest first."""
+        chosen, given = ("where outcome = ?", [outcome]) if outcome else ("", [])
+        return self._some(f"{chosen} order by id desc limit ?", [*given, count])
+
+    def rabbits(self, shift: str) -> list[Part]:
+        """Looks at red rabbits in a shift, oldest first."""
+        return self._some("where shift = ? and is_rabbit = 1 order by id", [shift])
+
+    def find(self, **wanted: str) -> list[Part]:
+        """Of that part number, serial, lot or shift; oldest first."""
+        unknown = sorted(set(wanted) - set(TEXTS))
+        if unknown:
+            raise NotFound(f"parts are not looked up by {unknown[0]!r}.", hint=", ".join(TEXTS))
+        chosen = " and ".join(f"{name} = ?" for name in wanted)
+        where = f"where {chosen} " if chosen else ""
+        return self._some(f"{where}order by id", list(wanted.values()))
+
+    def _some(self, rest: str, given: Sequence[Any]) -> list[Part]:
+        with self._alone, _told(self.path):
+            rows = self._file.execute(
+                f"select {', '.join(COLUMNS)}, id from parts {rest}", given
+            ).fetchall()
+        return [_part(row) for row in rows]
+
+
+def _row(part: Part) -> list[Any]:
+    regions = [
+        [one.region, one.decision, one.score, one.threshold, one.model] for one in part.regions
+    ]
+    plain = {
+        "at": part.at.isoformat(),
+        "is_rabbit": int(part.is_rabbit),
+        "regions": json.dumps(regions),
+        "times": json.dumps({name: round(ms, 3) for name, ms in part.times.items()}),
+    }
+    return [plain.get(name, getattr(part, name)) for name in COLUMNS]
+
+
+def _part(row: Sequence[Any]) -> Part:
+    told = dict(zip((*COLUMNS, "id"), row, strict=True))
+    told["at"] = datetime.fromisoformat(told["at"])
+    told["is_rabbit"] = bool(told["is_rabbit"])
+    told["regions"] = tuple(Seen(*one) for one in json.loads(told["regions"]))
+    told["times"] = json.loads(told["times"])
+    return Part(**told)
+
+
+@contextmanager
+def _told(path: Path) -> Generator[None]:
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        if "malformed" in str(error) or "not a database" in str(error):
+            raise IntegrityError(
+                f"the journal is damaged: {error}.",
+                where=str(path),
+                hint="Keep the file, and start the station with a new one.",
+            ) from error
+        raise Unavailable(
+            f"the journal cannot be used: {error}.",
+            where=str(path),
+            hint="Make room on the disk; nothing is released until then.",
+        ) from error

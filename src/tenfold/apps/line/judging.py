@@ -1,0 +1,155 @@
+"""What a station makes of a picture: who the part is, where it lies, what its heads say of each
+region, and what follows."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tenfold.apps.line.align import Aligned, align
+from tenfold.apps.line.cycle import Judged
+from tenfold.apps.line.decide import complaints, decide, not_aligned
+from tenfold.apps.line.golden import differences
+from tenfold.apps.line.journal import Seen
+from tenfold.apps.line.part import Golden
+from tenfold.apps.line.parts import Known, Parts
+from tenfold.apps.line.regions import cut
+from tenfold.apps.line.station import Identity
+from tenfold.apps.line.values import Complaint, Frame, Pixels, Region, Said, Trigger
+from tenfold.errors import NotFound
+from tenfold.serving.desk import Desk
+from tenfold.serving.inference import Replies, Reply
+
+UNKNOWN, UNREAD, NOT_READY = "unknown part", "no code read", "heads not ready"
+
+
+@dataclass(slots=True)
+class _Watch:
+    """Milliseconds by stage, each from the end of the one before."""
+
+    at: float = field(default_factory=time.perf_counter)
+    ms: dict[str, float] = field(default_factory=dict[str, float])
+
+    def lap(self, stage: str) -> None:
+        now = time.perf_counter()
+        self.ms[stage] = self.ms.get(stage, 0.0) + 1000 * (now - self.at)
+        self.at = now
+
+
+class Eyes:
+    """The judge of a station, see `cycle.Judge`."""
+
+    def __init__(self, parts: Parts, desk: Desk, identity: Identity) -> None:
+        self._parts, self._desk, self._identity = parts, desk, identity
+
+    def test(self) -> str:
+        """What keeps it from judging; empty: nothing."""
+        return "" if self._desk.is_ready else NOT_READY
+
+    def look(self, trigger: Trigger, frame: Frame, timeout_s: float) -> Judged:
+        """
+        Raises:
+            TenfoldError: it cannot be judged now.
+        """
+        began, watch = time.monotonic(), _Watch()
+        named = self._named(trigger, frame.pixels)
+        watch.lap("identify")
+        if named is None:
+            return Judged("manual", UNREAD, times=watch.ms)
+        try:
+            known = self._parts.get(named.part)
+        except NotFound:
+            return Judged("manual", UNKNOWN, named.part, named.serial, times=watch.ms)
+        watch.lap("part")
+        found = align(frame.pixels, known.reference)
+        watch.lap("align")
+        if not isinstance(found, Aligned):
+            decided = decide(named.sequence, named.part, [not_aligned()])
+            return Judged(decided.outcome, decided.reason, named.part, named.serial, (), watch.ms)
+        regions = cut(frame.pixels, found, known.spec.regions)
+        watch.lap("regions")
+        left_s = timeout_s - (time.monotonic() - began)
+        replies = self._asked(known, regions, named, left_s)
+        watch.lap("heads")
+        said = [*_told(known, replies), *_compared(known, regions)]
+        watch.lap("golden")
+        wrong = complaints(known.spec, said, {region.name: region.inside for region in regions})
+        return _judged(named, wrong, replies, watch)
+
+    def _named(self, trigger: Trigger, pixels: Pixels) -> Trigger | None:
+        """With what the picture says of the part; None: it should, and does not."""
+        if self._identity.by == "trigger":
+            return trigger
+        from tenfold.apps.line.codes import identify  # needs a library that not all stations have
+
+        told = identify(pixels, self._identity)
+        if told is None:
+            return None
+        return Trigger(
+            trigger.sequence,
+            told.get("part", trigger.part),
+            told.get("serial", trigger.serial),
+            told.get("lot", trigger.lot),
+        )
+
+    def _asked(
+        self, known: Known, regions: tuple[Region, ...], named: Trigger, left_s: float
+    ) -> dict[str, Replies]:
+        """What the heads say, by region; all regions pass the trunk together."""
+        heads = {
+            region.name: tuple(
+                dict.fromkeys(c.head for c in region.checks if not isinstance(c, Golden))
+            )
+            for region in known.spec.regions
+        }
+        asked = [(region.name, heads[region.name], region.pixels) for region in regions]
+        asked = [one for one in asked if one[1]]
+        if not asked:
+            return {}
+        replies = self._desk.ask(
+            [(names, pixels) for _, names, pixels in asked],
+            id=f"{named.sequence}",
+            route_key=named.serial or f"{named.sequence}",
+            timeout_s=max(left_s, 0.0),
+        )
+        return {name: reply for (name, _, _), reply in zip(asked, replies, strict=True)}
+
+
+def _told(known: Known, replies: Mapping[str, Replies]) -> list[Said]:
+    found: list[Said] = []
+    for region in known.spec.regions:
+        heard = (
+            {r.deployment: r for r in replies[region.name].all} if region.name in replies else {}
+        )
+        for place, check in enumerate(region.checks):
+            if isinstance(check, Golden) or check.head not in heard:
+                continue
+            answer = heard[check.head].answer
+            found.append(
+                Said(region.name, place, answer.decision, answer.score, unfit=answer.unfit)
+            )
+    return found
+
+
+def _compared(known: Known, regions: tuple[Region, ...]) -> list[Said]:
+    goldens, found = known.goldens, list[Said]()
+    for region, spec in zip(regions, known.spec.regions, strict=True):
+        for place, check in enumerate(spec.checks):
+            if isinstance(check, Golden):
+                seen = differences(region.pixels, goldens[region.name], check)
+                found.append(Said(region.name, place, differences=len(seen)))
+    return found
+
+
+def _judged(
+    named: Trigger, wrong: tuple[Complaint, ...], replies: Mapping[str, Replies], watch: _Watch
+) -> Judged:
+    decided = decide(named.sequence, named.part, wrong)
+    seen = [_seen(region, reply) for region, of in replies.items() for reply in of.all]
+    watch.lap("decide")
+    return Judged(decided.outcome, decided.reason, named.part, named.serial, tuple(seen), watch.ms)
+
+
+def _seen(region: str, reply: Reply) -> Seen:
+    manifest = reply.head.manifest
+    threshold = manifest.thresholds[0] if manifest.thresholds else None
+    return Seen(region, reply.answer.decision, reply.answer.score, threshold, manifest.model)

@@ -1,0 +1,80 @@
+"""The part numbers of a station: a folder with one file each, read when a part comes by."""
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+
+from tenfold.apps.line.part import Golden, PartSpec, load_part
+from tenfold.apps.line.pictures import read
+from tenfold.apps.line.reference import Reference
+from tenfold.apps.line.values import Pixels
+from tenfold.errors import NotFound
+
+KEPT = 64
+"""Part numbers whose reference stays in memory, of a few MB each."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Known:
+    """A part number, ready to be looked at."""
+
+    spec: PartSpec
+    reference: Reference
+
+    @property
+    def goldens(self) -> dict[str, Pixels]:
+        """The reference of each region that is compared with it."""
+        found: dict[str, Pixels] = {}
+        for region in self.spec.regions:
+            if any(isinstance(check, Golden) for check in region.checks):
+                left, top, right, bottom = region.bounds
+                found[region.name] = self.reference.pixels[top:bottom, left:right]
+        return found
+
+
+class Parts:
+    """`NUMBER.yaml` for each part number; one that changes is read again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._known: OrderedDict[str, tuple[int, Known]] = OrderedDict()
+        self._alone = threading.Lock()
+
+    def names(self) -> list[str]:
+        """All part numbers, in order."""
+        return sorted(path.stem for path in self.folder.glob("*.yaml"))
+
+    def get(self, number: str) -> Known:
+        """
+        Raises:
+            NotFound: this part was never taught here.
+            SpecError: its file is wrong.
+            DataError: its reference cannot be used.
+        """
+        path = self.folder / f"{number}.yaml"
+        try:
+            changed = path.stat().st_mtime_ns
+        except (FileNotFoundError, ValueError, OSError):
+            raise NotFound(
+                f"part {number!r} was never taught here.",
+                where=str(self.folder),
+                hint="`tenfold line teach` teaches it from good parts.",
+            ) from None
+        with self._alone:
+            kept = self._known.get(number)
+            if kept is not None and kept[0] == changed:
+                self._known.move_to_end(number)
+                return kept[1]
+        known = _read(path)
+        with self._alone:
+            self._known[number] = (changed, known)
+            while len(self._known) > KEPT:
+                self._known.popitem(last=False)
+        return known
+
+
+def _read(path: Path) -> Known:
+    spec = load_part(path)
+    reference = read(path.parent / spec.reference)
+    return Known(spec, Reference.of(reference, spec.align))

@@ -1,0 +1,65 @@
+"""A station put together from its spec: floor, camera, heads, parts and journal."""
+
+from collections.abc import Generator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from tenfold.apps.line.asking import heads
+from tenfold.apps.line.cameras import open_camera
+from tenfold.apps.line.cycle import Rules, Station
+from tenfold.apps.line.floor import open_floor
+from tenfold.apps.line.journal import Journal
+from tenfold.apps.line.judging import Eyes
+from tenfold.apps.line.parts import Parts
+from tenfold.apps.line.shifts import Starts
+from tenfold.apps.line.station import CameraLight, StationSpec
+from tenfold.workspace import Workspace
+
+
+def folder_of(workspace: Workspace, station: str) -> Path:
+    """What a station keeps on its machine."""
+    return workspace.settings.home / "line" / station
+
+
+def parts_of(workspace: Workspace, station: str) -> Parts:
+    return Parts(folder_of(workspace, station) / "parts")
+
+
+def journal_of(workspace: Workspace, station: str) -> Journal:
+    """
+    Raises:
+        Unavailable: it cannot be written.
+        IntegrityError: it is damaged.
+    """
+    return Journal(folder_of(workspace, station) / "journal.sqlite")
+
+
+def rules_of(spec: StationSpec) -> Rules:
+    """
+    Raises:
+        DataError: two shifts begin at one time.
+    """
+    shifts = tuple(sorted(spec.shifts.items(), key=lambda shift: shift[1]))
+    return Rules(spec.deadline_ms / 1000, Starts(shifts), spec.red_rabbits)
+
+
+@contextmanager
+def opened(workspace: Workspace, spec: StationSpec) -> Generator[Station]:
+    """The station, ready to `run`.
+
+    Raises:
+        Unsupported: a library is not installed.
+        Unavailable: the journal cannot be written, or a port is taken.
+    """
+    with (
+        closing(journal_of(workspace, spec.station)) as journal,
+        heads(workspace) as desk,
+        closing(open_camera(spec.camera, _camera_lights(spec))) as camera,
+        closing(open_floor(spec)) as floor,
+    ):
+        eyes = Eyes(parts_of(workspace, spec.station), desk, spec.identity)
+        yield Station(floor, camera, eyes, journal, rules_of(spec))
+
+
+def _camera_lights(spec: StationSpec) -> list[CameraLight]:
+    return [light for light in spec.light if isinstance(light, CameraLight)]

@@ -1,0 +1,239 @@
+"""Teach a station a part from good ones, at the line, in seconds.
+
+Each region becomes a dataset and a head of the factory's own: an anomaly head that has seen good
+ones alone, or one that tells classes apart where pictures of several are shown. What is proven is
+what its judge pictures prove, which of few pictures is little; more good parts prove more.
+"""
+
+import io
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import yaml
+from PIL import Image
+
+from tenfold.apps.line.align import Aligned, Lost, align
+from tenfold.apps.line.part import Assembly, Golden, PartSpec, RegionSpec
+from tenfold.apps.line.parts import Parts
+from tenfold.apps.line.reference import Reference
+from tenfold.apps.line.regions import cut
+from tenfold.apps.line.values import Pixels
+from tenfold.atomic import write_bytes
+from tenfold.errors import DataError
+from tenfold.factory.ingest import ingest
+from tenfold.factory.make import make_all
+from tenfold.factory.recording import Made
+from tenfold.factory.report.words import percent_up
+from tenfold.metrics.bounds import most_errors
+from tenfold.serving.deploying import deploy
+from tenfold.specs.bar import Bar
+from tenfold.specs.task import Question, TaskSpec
+from tenfold.workspace import Workspace
+
+FEWEST_GOOD = 20
+OVERKILL, ESCAPE = 0.05, 0.05
+"""What a part's heads are to prove in the end."""
+GOOD = "good"
+CUTTINGS = "cuttings"
+"""Folder beside the parts: what heads were taught from."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shown:
+    """A picture of a part that somebody knows."""
+
+    pixels: Pixels
+    wrong: Mapping[str, str]
+    """Region → what it shows, such as `scratch` or `hole`; regions that are not named are good."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaughtHead:
+    """A head of a region, and what is proven of it so far."""
+
+    region: str
+    head: str
+    """Deployment."""
+    model: str
+    status: str
+    """Of the verdict."""
+    overkill: float
+    """At most so many good ones are rejected, proven; 1: nothing is."""
+    escape: float | None
+    """At most so many bad ones pass; None: no bad one was shown to the judge."""
+    more_good: int
+    """Good parts more that prove `OVERKILL`, if none of them is rejected; 0: it is proven."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taught:
+    part: str
+    heads: tuple[TaughtHead, ...]
+    left_out: tuple[str, ...]
+    """Pictures that were not used, and why."""
+    seconds: float
+
+    @property
+    def overkill(self) -> float:
+        """Of the part: no more good parts are rejected than all its heads together reject."""
+        return min(1.0, sum(head.overkill for head in self.heads))
+
+    @property
+    def more_good(self) -> int:
+        return max((head.more_good for head in self.heads), default=0)
+
+
+def teach(
+    workspace: Workspace,
+    parts: Parts,
+    spec: PartSpec,
+    reference: Pixels,
+    shown: Sequence[Shown],
+) -> Taught:
+    """Make and deploy a head for every check that asks one, and keep the part. A part that is
+    taught again learns from all pictures that it was ever shown.
+
+    Raises:
+        DataError: too few good parts, or the reference cannot be found again in them.
+    """
+    began = time.perf_counter()
+    found, left_out = _aligned(Reference.of(reference, spec.align), shown)
+    goods = [one for one, _ in found if not one.wrong]
+    if len(goods) < FEWEST_GOOD:
+        raise DataError(
+            f"{len(goods)} good parts can be used, {FEWEST_GOOD} are needed at least.",
+            where=f"part {spec.part}",
+            hint=left_out[0] if left_out else "Show more good parts.",
+        )
+    asked, cuttings = _asked(spec), parts.folder / CUTTINGS
+    for region, head in asked:
+        _write(cuttings / head, region, found)
+    tasks = [_task(workspace, cuttings / head, region) for region, head in asked]
+    made = make_all(workspace, [str(_saved(cuttings, task)) for task in tasks])
+    heads = [
+        _deployed(workspace, region.name, one)
+        for (region, _), one in zip(asked, made.made, strict=True)
+    ]
+    _keep(parts, spec, reference)
+    return Taught(spec.part, tuple(heads), tuple(left_out), time.perf_counter() - began)
+
+
+def _aligned(
+    reference: Reference, shown: Sequence[Shown]
+) -> tuple[list[tuple[Shown, Aligned]], list[str]]:
+    found: list[tuple[Shown, Aligned]] = []
+    left_out: list[str] = []
+    for number, one in enumerate(shown, 1):
+        place = align(one.pixels, reference)
+        if isinstance(place, Lost):
+            left_out.append(f"picture {number}: {place.reason}. {place.action}")
+        else:
+            found.append((one, place))
+    return found, left_out
+
+
+def _asked(spec: PartSpec) -> list[tuple[RegionSpec, str]]:
+    """Regions with the deployment that each of their heads answers under, each once."""
+    pairs = [
+        (region, check.head)
+        for region in spec.regions
+        for check in region.checks
+        if not isinstance(check, Golden)
+    ]
+    return list({head: (region, head) for region, head in pairs}.values())
+
+
+def _write(folder: Path, region: RegionSpec, found: Sequence[tuple[Shown, Aligned]]) -> None:
+    """The region of each picture, in a folder of what it shows."""
+    name = good_of(region)
+    for one, place in found:
+        (cutting,) = cut(one.pixels, place, [region])
+        data = _png(cutting.pixels)
+        label = one.wrong.get(region.name, name)
+        write_bytes(folder / label / f"{sha256(data).hexdigest()[:16]}.png", data)
+
+
+def _png(pixels: Pixels) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "PNG", compress_level=1)
+    return out.getvalue()
+
+
+def good_of(region: RegionSpec) -> str:
+    """What a good one is called there."""
+    for check in region.checks:
+        if isinstance(check, Assembly):
+            return (check.present if check.must == "present" else check.absent or (GOOD,))[0]
+        if not isinstance(check, Golden):
+            return check.good[0]
+    return GOOD
+
+
+def _task(workspace: Workspace, folder: Path, region: RegionSpec) -> TaskSpec:
+    """Classes are told apart where several are shown; else what is not good is strange."""
+    head = folder.name
+    ingest(workspace, folder, name=head, format="image_folder", alike=True)
+    labels = {path.name for path in folder.iterdir()}
+    good = good_of(region)
+    has_bad = labels != {good}
+    tells = has_bad and any(isinstance(check, Assembly) for check in region.checks)
+    return TaskSpec(
+        task=head,
+        kind="classify" if tells else "anomaly",
+        dataset=head,
+        question=Question(negative=(good,)),
+        bar=Bar(overkill=OVERKILL, escape=ESCAPE if has_bad else None),
+    )
+
+
+def _saved(cuttings: Path, task: TaskSpec) -> Path:
+    path = cuttings / f"{task.task}.yaml"
+    write_bytes(path, task.to_yaml().encode())
+    return path
+
+
+def _deployed(workspace: Workspace, region: str, made: Made) -> TaughtHead:
+    deploy(workspace, made.task, made.model.id, why="taught at the line", unproven=True)
+    bounds = {bound.name: bound for bound in made.verdict.bounds}
+    overkill, escape = bounds.get("overkill"), bounds.get("escape")
+    judged = overkill.n if overkill else 0
+    return TaughtHead(
+        region=region,
+        head=made.task,
+        model=made.model.id,
+        status=made.verdict.status,
+        overkill=overkill.upper if overkill else 1.0,
+        escape=escape.upper if escape and escape.n else None,
+        more_good=_more_good(judged, made.verdict.alpha),
+    )
+
+
+def _more_good(judged: int, alpha: float) -> int:
+    """How many more judged without an error prove `OVERKILL`."""
+    needed = next(n for n in range(1, 10_000) if most_errors(n, limit=OVERKILL, alpha=alpha) >= 0)
+    return max(0, needed - judged)
+
+
+def _keep(parts: Parts, spec: PartSpec, reference: Pixels) -> None:
+    """The part's file comes last: without it there is no such part."""
+    picture = f"{spec.part}.png"
+    write_bytes(parts.folder / picture, _png(reference))
+    kept = spec.model_copy(update={"reference": picture})
+    plain = kept.model_dump(mode="json", exclude_defaults=True)
+    text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
+    write_bytes(parts.folder / f"{spec.part}.yaml", text.encode())
+
+
+def in_words(told: Taught) -> list[str]:
+    """What was taught and what is proven, for people."""
+    lines = [f"Part {told.part} is taught in {told.seconds:.0f} s, {len(told.heads)} heads."]
+    for head in told.heads:
+        lines.append(f"{head.region}: overkill proven ≤ {percent_up(head.overkill)}.")
+    if told.more_good:
+        lines.append(
+            f"{told.more_good} more good parts that pass prove ≤ {percent_up(OVERKILL)} for each."
+        )
+    return [*lines, *(f"Left out: {one}" for one in told.left_out)]

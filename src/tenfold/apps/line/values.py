@@ -1,0 +1,83 @@
+"""Values of a line: what triggers a look, what was seen, what was decided."""
+
+import time
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, TypeAlias
+
+import numpy as np
+from jaxtyping import UInt8
+
+Pixels: TypeAlias = UInt8[np.ndarray, "h w 3"]
+Outcome = Literal["ok", "reject", "manual"]
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """A part is in place."""
+
+    sequence: int
+    """As the controller counts; never the same twice."""
+    part: str = ""
+    """Part number; empty: it is read from the picture, or there is one alone."""
+    serial: str = ""
+    lot: str = ""
+    at_s: float = field(default_factory=time.monotonic, compare=False)
+    """When it was told, as `time.monotonic` counts; it may have waited since."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """A picture that a camera took."""
+
+    pixels: Pixels
+    """RGB."""
+    taken_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What becomes of a part; only `ok` lets it leave."""
+
+    sequence: int
+    part: str
+    outcome: Outcome
+    reason: str = ""
+    """A short word that stays the same, for screens and tags; empty for `ok`."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Region:
+    """A region as it was cut out of a picture, upright as in the reference."""
+
+    name: str
+    pixels: Pixels
+    inside: float
+    """Share of it that lies in the picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What one check of one region said."""
+
+    region: str
+    check: int
+    """Which of the region's checks, from 0."""
+    decision: str = ""
+    """Class a head decided for."""
+    score: float = 0.0
+    """How sure of it, or how bad."""
+    unfit: str = ""
+    """Why nobody should judge the region; empty when it is fit."""
+    differences: int = 0
+    """From the golden reference."""
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """Why a part is not ok."""
+
+    outcome: Literal["reject", "manual"]
+    reason: str
+    region: str = ""
+    score: float = 0.0

@@ -1,0 +1,191 @@
+"""The cycle releases a part only when all is well, and says why it does not."""
+
+import time
+from datetime import UTC, datetime, timedelta
+from datetime import time as clock
+
+import numpy as np
+import pytest
+
+from tenfold.apps.line.cycle import Judged, Rules, Station
+from tenfold.apps.line.journal import Journal
+from tenfold.apps.line.shifts import Starts
+from tenfold.apps.line.values import Frame, Trigger
+from tenfold.errors import DataError, Unavailable
+
+SHIFTS = Starts((("early", clock(6)), ("late", clock(18))))
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+
+class Gate:
+    """What a controller was told."""
+
+    def __init__(self):
+        self.told = []
+        self.beats = []
+        self.stays = True
+
+    def wait(self, timeout_s):
+        return None
+
+    def put(self, decision):
+        self.told.append((decision.sequence, decision.outcome, decision.reason))
+
+    def stands(self, sequence):
+        return self.stays
+
+    def problem(self):
+        return ""
+
+    def beat(self, count, *, is_ready, reason):
+        self.beats.append((count, is_ready, reason))
+
+
+class Eye:
+    is_silent = False
+
+    def problem(self):
+        return "it is silent" if self.is_silent else ""
+
+    def grab(self, timeout_s):
+        if self.is_silent:
+            raise Unavailable("the camera says nothing.")
+        return Frame(np.zeros((4, 4, 3), np.uint8), NOON)
+
+
+class Mind:
+    def __init__(self):
+        self.says = Judged("ok")
+        self.takes_s = 0.0
+
+    def look(self, trigger, frame, timeout_s):
+        time.sleep(self.takes_s)
+        if isinstance(self.says, Exception):
+            raise self.says
+        return self.says
+
+    def test(self):
+        return ""
+
+
+@pytest.fixture
+def line(tmp_path):
+    journal = Journal(tmp_path / "parts.sqlite")
+    made = Line(journal, Rules(deadline_s=0.15, shifts=SHIFTS))
+    yield made
+    journal.close()
+
+
+class Line:
+    def __init__(self, journal, rules):
+        self.gate, self.eye, self.mind, self.journal = Gate(), Eye(), Mind(), journal
+        self.station = Station(self.gate, self.eye, self.mind, journal, rules)
+        self.station._now = lambda: NOON
+
+    def pass_one(self, sequence, serial=""):
+        self.station.one(Trigger(sequence, "4711", serial))
+        return self.gate.told[-1] if self.gate.told else None
+
+
+def test_a_good_part_is_recorded_then_released(line):
+    assert line.pass_one(1) == (1, "ok", "")
+    (kept,) = line.journal.find()
+    assert (kept.sequence, kept.outcome, kept.shift) == (1, "ok", "2026-03-02 early")
+    assert {"grab", "all"} <= set(kept.times)
+
+
+@pytest.mark.parametrize(
+    ("says", "told"),
+    [
+        (Judged("reject", "scratch"), ("reject", "scratch")),
+        (Judged("manual", "cannot align"), ("manual", "cannot align")),
+        (DataError("no head."), ("manual", "heads not ready")),
+        (ValueError("a defect"), ("manual", "defect of the station")),
+    ],
+)
+def test_whatever_is_not_ok_is_not_released(line, says, told):
+    line.mind.says = says
+    assert line.pass_one(1) == (1, *told)
+    assert line.journal.find()[0].reason == told[1]
+
+
+def test_a_silent_camera_releases_nothing_and_stops_the_heart(line):
+    line.eye.is_silent = True
+    assert line.pass_one(1) == (1, "reject", "camera silent")
+    assert line.station.test() == "camera silent"
+    line.eye.is_silent = False
+    assert line.pass_one(2) == (2, "ok", "")
+    assert line.station.test() == ""
+
+
+def test_a_picture_of_the_next_part_is_nobodys(line):
+    line.gate.stays = False
+    assert line.pass_one(1) == (1, "reject", "the next part came")
+
+
+def test_a_late_verdict_is_no_release(line):
+    line.mind.takes_s = 0.2
+    assert line.pass_one(1) == (1, "reject", "late")
+    assert line.journal.find()[0].outcome == "reject"
+
+
+def test_a_part_that_waited_is_late_by_its_own_clock(line):
+    line.station.one(Trigger(1, "4711", at_s=time.monotonic() - 0.2))
+    assert line.gate.told == [(1, "reject", "late")]
+
+
+def test_a_disk_that_is_late_is_no_release_either(line, monkeypatch):
+    put = line.journal.put
+
+    def slow(part):
+        time.sleep(0.2)
+        return put(part)
+
+    monkeypatch.setattr(line.journal, "put", slow)
+    assert line.pass_one(1) == (1, "reject", "late")
+    assert (line.journal.find()[0].outcome, line.journal.find()[0].reason) == ("reject", "late")
+
+
+def test_what_cannot_be_recorded_is_not_released(line, monkeypatch):
+    def full(part):
+        raise Unavailable("the journal cannot be used: disk full.")
+
+    monkeypatch.setattr(line.journal, "put", full)
+    assert line.pass_one(1) == (1, "reject", "not recorded")
+
+
+def test_a_repeated_sequence_is_left_alone_after_a_restart_too(line):
+    line.pass_one(5)
+    line.mind.says = Judged("ok", "another part")
+    line.pass_one(5)
+    again = Line(line.journal, Rules(deadline_s=0.15, shifts=SHIFTS))
+    assert again.pass_one(5) is None
+    assert line.gate.told == [(5, "ok", "")]
+    assert len(line.journal.find()) == 1
+
+
+@pytest.fixture
+def strict(tmp_path):
+    journal = Journal(tmp_path / "parts.sqlite")
+    made = Line(journal, Rules(deadline_s=0.5, shifts=SHIFTS, rabbits=("R1", "R2")))
+    yield made
+    journal.close()
+
+
+def test_nothing_leaves_before_every_red_rabbit_was_rejected(strict):
+    assert strict.pass_one(1) == (1, "manual", "red rabbits wait")
+    assert strict.station.test() == "red rabbits wait"
+    strict.mind.says = Judged("reject", "scratch")
+    strict.pass_one(2, "R1")
+    strict.pass_one(3, "R2")
+    strict.mind.says = Judged("ok")
+    assert strict.pass_one(4) == (4, "ok", "")
+    assert strict.station.test() == ""
+    strict.station._now = lambda: NOON + timedelta(hours=8)
+    assert strict.pass_one(5) == (5, "manual", "red rabbits wait")
+
+
+def test_a_red_rabbit_that_looks_good_never_leaves_and_stops_the_line(strict):
+    assert strict.pass_one(1, "R1") == (1, "reject", "a red rabbit passed")
+    assert strict.station.test() == "a red rabbit passed"
+    assert strict.pass_one(2) == (2, "manual", "a red rabbit passed")

@@ -1,0 +1,107 @@
+"""What a station decided stays, whatever happens."""
+
+import os
+import signal
+import subprocess
+import sys
+from datetime import UTC, datetime
+
+import pytest
+
+from tenfold.apps.line.journal import Journal, Part, Seen
+from tenfold.errors import Conflict, IntegrityError, NotFound, Unavailable
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+WRITER = """
+import sys
+from pathlib import Path
+from tenfold.apps.line.journal import Journal, Part
+journal = Journal(Path(sys.argv[1]))
+n = 0
+while True:
+    n += 1
+    journal.put(Part(sequence=n, part="4711", outcome="ok"))
+    print(n, flush=True)
+"""
+
+
+@pytest.fixture
+def journal(tmp_path):
+    opened = Journal(tmp_path / "station" / "parts.sqlite")
+    yield opened
+    opened.close()
+
+
+def test_a_part_comes_back_as_it_was_put(journal):
+    seen = Seen("lid", "scratch", 0.75, 0.5, "ab" * 32)
+    part = Part(
+        sequence=7,
+        part="4711",
+        outcome="reject",
+        reason="lid: scratch",
+        serial="S1",
+        lot="L1",
+        shift="2026-03-02 early",
+        picture="cd" * 32,
+        regions=(seen,),
+        times={"grab": 4.25},
+        at=NOON,
+    )
+    number = journal.put(part)
+    found = journal.get(number)
+    assert found.id == number
+    assert (found.sequence, found.regions, found.times, found.at) == (7, (seen,), part.times, NOON)
+    assert journal.find(serial="S1", lot="L1") == [found]
+    assert journal.find(serial="S2") == []
+
+
+def test_a_person_overrules_once_and_the_stations_word_stays(journal):
+    number = journal.put(Part(sequence=1, part="a", outcome="reject", reason="scratch"))
+    journal.overrule(number, "ok", by="ann", why="dust")
+    found = journal.get(number)
+    assert (found.outcome, found.verdict, found.overruled_by) == ("reject", "ok", "ann")
+    with pytest.raises(Conflict, match="ann overruled it already: ok"):
+        journal.overrule(number, "reject", by="bob", why="no")
+    with pytest.raises(NotFound, match="no part 99"):
+        journal.overrule(99, "ok", by="bob", why="")
+
+
+def test_what_was_acknowledged_survives_a_kill(tmp_path):
+    path = tmp_path / "parts.sqlite"
+    writer = subprocess.Popen(
+        [sys.executable, "-c", WRITER, path], stdout=subprocess.PIPE, text=True
+    )
+    assert writer.stdout is not None
+    for line in writer.stdout:
+        if int(line) >= 50:
+            break
+    os.kill(writer.pid, signal.SIGKILL)
+    told = max([50, *(int(line) for line in writer.stdout.read().split())])
+    writer.wait(10)
+    journal = Journal(path)
+    sequences = [part.sequence for part in journal.find()]
+    assert sequences[:told] == list(range(1, told + 1))
+    journal.close()
+
+
+def fill(journal):
+    for number in range(2, 500):
+        journal.put(Part(sequence=number, part="a" * 900, outcome="ok"))
+
+
+def test_a_full_disk_is_told_and_leaves_what_was_there(journal):
+    journal.put(Part(sequence=1, part="a", outcome="ok"))
+    pages = journal._file.execute("pragma page_count").fetchone()[0]
+    journal._file.execute(f"pragma max_page_count = {pages}")
+    with pytest.raises(Unavailable, match="cannot be used"):
+        fill(journal)
+    journal._file.execute("pragma max_page_count = 100000")
+    journal.probe()
+    assert journal.last(1)[0].outcome == "ok"
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    path = tmp_path / "parts.sqlite"
+    path.write_bytes(b"this is no journal" * 300)
+    with pytest.raises(IntegrityError, match="damaged"):
+        Journal(path)
