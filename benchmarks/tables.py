@@ -68,6 +68,12 @@ CONSOLE: list[Row] = [
     ("memory of the hub, MB", "hub_memory_mb", "{:.0f}"),
 ]
 
+LINE_QUALITY: list[Row] = [
+    ("screws there or missing, 4 positions, stored test split", "screw_accuracy", "{:.3f}"),
+    ("boards, official test split: boxes found at IoU 0.33", "board_box_recall", "{:.3f}"),
+    ("the same: false boxes a board", "board_false_boxes", "{:.2f}"),
+]
+
 LOOP: list[Row] = [
     ("seeds, each with both arms", "seeds", "{:,}"),
     ("answers from the new light to the first alarm", "images_to_alarm", "{:,.0f}"),
@@ -278,6 +284,7 @@ def catalog(result: dict[str, Any]) -> list[str]:
 
 TABLES = {
     "console": rows(CONSOLE),
+    "line_quality": rows(LINE_QUALITY),
     "loop": rows(LOOP),
     "fleet": rows(FLEET),
     "fleet_1000": rows(FLEET),

@@ -17,13 +17,20 @@ async def screen(visitor: Visitor) -> None:
     title(
         say("The loop"), say("Pictures in, proven models out, watched at work, improved by review.")
     )
-    holder = ui.element("div").classes("home")
-    await _draw(visitor, holder)
-    ui.timer(EVERY_S, lambda: _draw(visitor, holder), immediate=False)
+    holder, shown = ui.element("div").classes("home"), await visitor.read(standing)
+    _draw(visitor, holder, shown)
+
+    async def look() -> None:
+        nonlocal shown
+        found = await visitor.read(standing)
+        if found != shown:  # drawing costs every open page, and the machine that serves
+            shown = found
+            _draw(visitor, holder, found)
+
+    ui.timer(EVERY_S, look, immediate=False)
 
 
-async def _draw(visitor: Visitor, holder: ui.element) -> None:
-    found = await visitor.read(standing)
+def _draw(visitor: Visitor, holder: ui.element, found: Standing) -> None:
     holder.clear()
     with holder:
         if not found.is_shared:

@@ -17,7 +17,7 @@ from tenfold.loop.retrain import AskPerson
 from tenfold.workspace import Workspace
 
 EVERY_S = 5.0
-LEAST_REST = 20
+LEAST_REST = 60
 """Looking takes at most one part in so many of the time, however much there is and whoever asks."""
 MOST = 8
 """Deployments of each kind that are named."""
