@@ -97,6 +97,10 @@ class Person:
         self.page.goto(f"{self.url}/deployments/{CAP}")
         self.page.get_by_role("button", name=name, exact=True).click()
         self.page.locator(".q-dialog form [type=submit]").click()
+        self.page.locator(".q-dialog form").wait_for(
+            state="detached"
+        )  # then the page is drawn anew
+        self.page.wait_for_load_state()
 
     def ask(self, method, path, body=None):
         csrf = self.page.request.get(f"{self.url}/api/me").json()["csrf"]
