@@ -189,3 +189,24 @@ def test_a_red_rabbit_that_looks_good_never_leaves_and_stops_the_line(strict):
     assert strict.pass_one(1, "R1") == (1, "reject", "a red rabbit passed")
     assert strict.station.test() == "a red rabbit passed"
     assert strict.pass_one(2) == (2, "manual", "a red rabbit passed")
+
+
+@pytest.mark.parametrize("why", ["silent", "late", "gone"])
+def test_a_rabbit_that_nobody_looked_at_proves_nothing(strict, why):
+    strict.mind.says = Judged("reject", "scratch")
+    strict.pass_one(1, "R1")
+    strict.eye.is_silent = why == "silent"
+    strict.mind.takes_s = 0.6 if why == "late" else 0.0
+    strict.mind.says = Judged("ok") if why == "late" else strict.mind.says
+    strict.gate.stays = why != "gone"
+    assert strict.pass_one(2, "R2")[1] == "reject"
+    assert strict.station.seeing() == "unproven"
+
+
+def test_the_newest_sequences_are_the_last_to_be_forgotten(line):
+    for sequence in range(1, 111):
+        line.pass_one(sequence)
+    again = Line(line.journal, Rules(deadline_s=0.15, shifts=SHIFTS))
+    again.pass_one(111)
+    again.pass_one(110)
+    assert [told[0] for told in again.gate.told] == [111]

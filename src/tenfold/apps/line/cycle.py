@@ -26,7 +26,9 @@ REMEMBERED = 100
 WAIT_S = 0.2
 BEAT_S = 0.5
 UNPROVEN, BLIND, LATE = "red rabbits wait", "a red rabbit passed", "late"
-GONE = "the next part came"
+GONE, SILENT = "the next part came", "camera silent"
+UNSEEN = (LATE, GONE, SILENT)
+"""Reasons of rejects for which no eye saw a defect: they prove nothing of a red rabbit."""
 
 
 class Controller(Protocol):
@@ -113,7 +115,9 @@ class Station:
         self._journal, self._rules = journal, rules
         self._now: Callable[[], datetime] = lambda: datetime.now(UTC)
         self._stopped = threading.Event()
-        self._known = deque((part.sequence for part in journal.last(REMEMBERED)), REMEMBERED)
+        self._known = deque(
+            (part.sequence for part in reversed(journal.last(REMEMBERED))), REMEMBERED
+        )
         self._beats = 0
 
     def ask_to_stop(self) -> None:
@@ -146,7 +150,8 @@ class Station:
             part = replace(part, outcome="reject", reason="not recorded")
             self._put(part)
             return part
-        if part.outcome == "ok" and time.perf_counter() - began > self._rules.deadline_s:
+        is_late = time.perf_counter() - began > self._rules.deadline_s
+        if part.outcome == "ok" and is_late and not part.is_rabbit:  # a rabbit never leaves anyway
             part = self._withdrawn(part, part_id)  # the controller waits no longer
         self._put(part)
         return part
@@ -164,7 +169,7 @@ class Station:
             frame = self._camera.grab(min(rules.grab_s, rules.deadline_s))
         except TenfoldError as error:
             log.error("%s", error)
-            return Judged("reject", "camera silent")
+            return Judged("reject", SILENT)
         if not self._controller.stands(trigger.sequence):
             return Judged("reject", GONE)
         grab_ms = 1000 * (time.perf_counter() - asked)
@@ -210,12 +215,18 @@ class Station:
         )
 
     def seeing(self) -> Seeing:
-        """Whether this shift's red rabbits were rejected."""
+        """Whether this shift's red rabbits were rejected for what was seen of them; what cannot be
+        looked up is not proven."""
         if not self._rules.rabbits:
             return "proven"
         shift = self._rules.shifts.of(self._now())
-        looks = self._journal.rabbits(shift.name)
-        shown = [Shown(look.serial, look.outcome == "reject", look.at) for look in looks]
+        try:
+            looks = self._journal.rabbits(shift.name)
+        except TenfoldError as error:
+            log.error("%s", error)
+            return "unproven"
+        seen = (look for look in looks if look.reason not in UNSEEN)
+        shown = [Shown(look.serial, look.outcome == "reject", look.at) for look in seen]
         return seeing(self._rules.rabbits, shown, shift)
 
     def _put(self, part: Part) -> None:
@@ -231,7 +242,7 @@ class Station:
     def test(self) -> str:
         """What keeps the station from releasing; empty: nothing."""
         if self._camera.problem():
-            return "camera silent"
+            return SILENT
         problem = self._controller.problem() or self._judge.test()
         if problem:
             return problem

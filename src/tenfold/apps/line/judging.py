@@ -19,6 +19,8 @@ from tenfold.errors import NotFound
 from tenfold.serving.desk import Desk
 from tenfold.serving.inference import Replies, Reply
 
+WRONG = "wrong part"
+"""What the code says is not what the controller says: nobody knows whose release it would be."""
 UNKNOWN, UNREAD, NOT_READY = "unknown part", "no code read", "heads not ready"
 
 
@@ -55,6 +57,8 @@ class Eyes:
         watch.lap("identify")
         if named is None:
             return Judged("manual", UNREAD, times=watch.ms)
+        if trigger.part and named.part != trigger.part:
+            return Judged("reject", WRONG, named.part, named.serial, times=watch.ms)
         try:
             known = self._parts.get(named.part)
         except NotFound:

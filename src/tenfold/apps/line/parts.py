@@ -9,7 +9,8 @@ from tenfold.apps.line.part import Golden, PartSpec, load_part
 from tenfold.apps.line.pictures import read
 from tenfold.apps.line.reference import Reference
 from tenfold.apps.line.values import Pixels
-from tenfold.errors import NotFound
+from tenfold.errors import NotFound, SpecError
+from tenfold.specs.yaml_file import NAME
 
 KEPT = 64
 """Part numbers whose reference stays in memory, of a few MB each."""
@@ -54,13 +55,16 @@ class Parts:
         """
         path = self.folder / f"{number}.yaml"
         try:
-            changed = path.stat().st_mtime_ns
-        except (FileNotFoundError, ValueError, OSError):
+            is_name = NAME.fullmatch(number) is not None  # it comes from a controller or a code
+            changed = path.stat().st_mtime_ns if is_name else None
+        except OSError:
+            changed = None
+        if changed is None:
             raise NotFound(
                 f"part {number!r} was never taught here.",
                 where=str(self.folder),
                 hint="`tenfold line teach` teaches it from good parts.",
-            ) from None
+            )
         with self._alone:
             kept = self._known.get(number)
             if kept is not None and kept[0] == changed:
@@ -76,5 +80,11 @@ class Parts:
 
 def _read(path: Path) -> Known:
     spec = load_part(path)
+    if spec.part != path.stem:
+        raise SpecError(
+            f"the file of part {path.stem!r} describes part {spec.part!r}.",
+            where=str(path),
+            hint="Name the file as the part, or mend its `part`.",
+        )
     reference = read(path.parent / spec.reference)
     return Known(spec, Reference.of(reference, spec.align))
