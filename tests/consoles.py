@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,13 +39,22 @@ class Console:
     url: str
     first: str
     """The link that makes the first owner; empty when there is one."""
+    process: int = 0
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    def kill(self) -> None:
+        """As a crash does; nothing is finished."""
+        os.killpg(self.process, signal.SIGKILL)
 
 
 @contextmanager
-def console(home: Path) -> Generator[Console]:
+def console(home: Path, port: int = 0) -> Generator[Console]:
     """A hub of that home, asked to stop at the end."""
     process = subprocess.Popen(
-        [*COMMAND, "hub", "--port", "0", "--json"],
+        [*COMMAND, "hub", "--port", f"{port}", "--json"],
         env={**os.environ, "TENFOLD_HOME": str(home)},
         stdout=subprocess.PIPE,
         text=True,
@@ -54,9 +63,10 @@ def console(home: Path) -> Generator[Console]:
     try:
         assert process.stdout is not None
         told: dict[str, Any] = json.loads(_document(process.stdout))
-        yield Console(told["url"], told["first"])
+        yield Console(told["url"], told["first"], process.pid)
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
+        with suppress(ProcessLookupError):  # it was killed
+            os.killpg(process.pid, signal.SIGTERM)
         process.wait(60)
 
 
