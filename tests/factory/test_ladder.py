@@ -1,4 +1,4 @@
-from tenfold.factory.ladder import LADDERS, VIEWS_OF, rungs_for
+from tenfold.factory.ladder import LADDERS, VIEWS_OF, reading, rungs_for
 from tenfold.heads import recipe
 
 
@@ -28,3 +28,16 @@ def test_inputs_of_one_rung_have_equally_many_views():
 
 def test_multi_label_reaches_every_recipe():
     assert all(r.params["multi_label"] for r in rungs_for("classify", "none", multi_label=True))
+
+
+def test_a_smaller_canvas_keeps_the_trunk_and_leaves_out_what_needs_several():
+    for kind, symmetry in (("classify", "dihedral"), ("anomaly", "none")):
+        rungs = reading(rungs_for(kind, symmetry), trunk=None, size_px=96)
+        read = [given for rung in rungs for given in rung.inputs]
+        assert {(given.trunk, given.size_px) for given in read} == {("efficientnet_lite2", 96)}
+        assert len({(rung.recipe, str(rung.params)) for rung in rungs}) == len(rungs)
+
+
+def test_another_trunk_is_read_at_its_own_size_where_none_is_given():
+    (linear, *_) = reading(rungs_for("classify", "none"), trunk="tiny", size_px=None)
+    assert [(given.trunk, given.size_px) for given in linear.inputs] == [("tiny", None)]

@@ -27,3 +27,14 @@ def test_a_task_may_name_a_trunk_of_ones_own(line, tiny, cells):
     unknown = spec.model_copy(update={"trunk": "nobody"})
     with pytest.raises(NotFound, match="tiny"):
         plan(line, unknown)
+
+
+def test_a_task_may_read_small_what_was_cut_out_small(line, tiny, cells):
+    text = (
+        "dataset: cells\nquestion: {positive: [cracked]}\nbar: {escape: 0.9}\nrung: linear\n"
+        "task: small-cells\ntrunk: tiny\nsize_px: 64\n"
+    )
+    made = tenfold.make(line, plan(line, parse(text, where="task")))
+    assert models.get(line.scope, "small-cells").identity["inputs"][0]["size_px"] == 64
+    (row,) = tenfold.predict(line, made.model.id, [str(next((cells / "good").iterdir()))])
+    assert row.answer in ("good", "cracked")

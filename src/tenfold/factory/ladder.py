@@ -86,10 +86,13 @@ def rungs_for(kind: Kind, symmetry: Symmetry, *, multi_label: bool = False) -> t
     )
 
 
-def on_trunk(rungs: Sequence[Rung], trunk: str) -> tuple[Rung, ...]:
-    """The rungs that read one trunk, reading this one at its own size instead; each once."""
+def reading(
+    rungs: Sequence[Rung], *, trunk: str | None, size_px: int | None
+) -> tuple[Rung, ...]:
+    """The rungs that read one trunk once, reading another one instead, or at another size; each
+    once. Another trunk is read at its own size where none is given."""
     moved = [
-        replace(rung, inputs=(replace(rung.inputs[0], trunk=trunk, size_px=None),))
+        replace(rung, inputs=(_moved(rung.inputs[0], trunk, size_px),))
         for rung in rungs
         if len({given.trunk for given in rung.inputs}) == 1
     ]
@@ -100,6 +103,10 @@ def on_trunk(rungs: Sequence[Rung], trunk: str) -> tuple[Rung, ...]:
             seen.append((rung.recipe, rung.params, rung.inputs))
             kept.append(rung)
     return tuple(kept)
+
+
+def _moved(given: FeatureInput, trunk: str | None, size_px: int | None) -> FeatureInput:
+    return replace(given, trunk=trunk or given.trunk, size_px=size_px)
 
 
 def _in_views(rung: Rung, symmetry: Symmetry) -> tuple[FeatureInput, ...]:

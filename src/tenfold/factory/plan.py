@@ -15,7 +15,7 @@ from tenfold.errors import DataError, NotFound, SpecError
 from tenfold.factory.cohort import Cohort
 from tenfold.factory.history import History
 from tenfold.factory.judge import Lineage
-from tenfold.factory.ladder import Rung, on_trunk, rungs_for
+from tenfold.factory.ladder import Rung, reading, rungs_for
 from tenfold.factory.snapshot import thaw
 from tenfold.factory.splits import CALIBRATE, FIT, ROLES, Known, Splits, split
 from tenfold.factory.stock import Stock
@@ -279,7 +279,8 @@ def _check_enough(spec: TaskSpec, cohort: Cohort, splits: Splits) -> None:
 
 
 def _rungs(spec: TaskSpec) -> tuple[Rung, ...]:
-    rungs = _ladder(spec.kind, spec.symmetry, spec.question.multi_label, spec.trunk)
+    read = (spec.trunk, spec.size_px)
+    rungs = _ladder(spec.kind, spec.symmetry, spec.question.multi_label, read)
     if spec.rung is not None:
         chosen = tuple(rung for rung in rungs if rung.name == spec.rung)
         if not chosen:
@@ -295,7 +296,7 @@ def _rungs(spec: TaskSpec) -> tuple[Rung, ...]:
 
 @cache
 def _ladder(
-    kind: Kind, symmetry: Symmetry, multi_label: bool, trunk: str | None
+    kind: Kind, symmetry: Symmetry, multi_label: bool, read: tuple[str | None, int | None]
 ) -> tuple[Rung, ...]:
-    rungs = rungs_for(kind, symmetry, multi_label=multi_label)
-    return rungs if trunk is None else on_trunk(rungs, trunk)
+    rungs, (trunk, size_px) = rungs_for(kind, symmetry, multi_label=multi_label), read
+    return rungs if read == (None, None) else reading(rungs, trunk=trunk, size_px=size_px)

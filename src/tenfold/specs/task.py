@@ -14,7 +14,8 @@ from tenfold.values import Kind, Split, fingerprint
 Symmetry = Literal["none", "flips", "dihedral"]
 HINT = "docs/tasks.md lists every key."
 Share = Annotated[float, Field(gt=0, lt=1)]
-
+SMALLEST_PX, LARGEST_PX = 64, 1024
+"""Side of the square that a trunk reads. A map of stride 32 has two cells a side at least."""
 
 STORED_SPLITS: dict[str, Split] = {"train": "fit", "val": "calibrate", "test": "judge"}
 
@@ -102,6 +103,9 @@ class TaskSpec(Part):
     """Pin one rung of the ladder by name instead of climbing."""
     trunk: str | None = None
     """Climb the rungs of one trunk on this one instead, at its own size; see `tenfold trunk ls`."""
+    size_px: Annotated[int, Field(ge=SMALLEST_PX, le=LARGEST_PX)] | None = None
+    """Lay pictures on a square of this side, in pixels, instead of the rung's own: what is cut out
+    small costs less and shows as much."""
     seed: Annotated[int, Field(ge=0, lt=2**32, strict=True)] = 0
     sector: Annotated[str, Field(max_length=100)] = ""
     """Business this is for, such as `rail`: reports of costs can be divided by it."""
