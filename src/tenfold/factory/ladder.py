@@ -86,9 +86,7 @@ def rungs_for(kind: Kind, symmetry: Symmetry, *, multi_label: bool = False) -> t
     )
 
 
-def reading(
-    rungs: Sequence[Rung], *, trunk: str | None, size_px: int | None
-) -> tuple[Rung, ...]:
+def reading(rungs: Sequence[Rung], *, trunk: str | None, size_px: int | None) -> tuple[Rung, ...]:
     """The rungs that read one trunk once, reading another one instead, or at another size; each
     once. Another trunk is read at its own size where none is given."""
     moved = [

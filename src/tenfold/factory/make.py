@@ -121,13 +121,38 @@ def make_all(
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise SpecError(f"two tasks are called {twice[0]!r}.", hint="Give each its own name.")
+    made, embed_s = _made_together(workspace, specs, workers=workers, progress=progress)
+    seconds = {"embed": embed_s, "the rest": time.perf_counter() - began - embed_s}
+    report = write_report(workspace, names, out=out, seconds=seconds)
+    return Batch(made, report, understood, task_files, seconds)
+
+
+def make_those(
+    workspace: Workspace, specs: Sequence[TaskSpec], *, progress: Progress | None = None
+) -> tuple[Made, ...]:
+    """Make tasks of different names, in their order, and write no report: for programs that show
+    what came of it themselves.
+
+    Raises:
+        DataError: the data of a task cannot answer its question.
+    """
+    made, _ = _made_together(workspace, specs, progress=progress)
+    return made
+
+
+def _made_together(
+    workspace: Workspace,
+    specs: Sequence[TaskSpec],
+    *,
+    workers: Workers = HERE,
+    progress: Progress | None = None,
+) -> tuple[tuple[Made, ...], float]:
+    """In the order of the tasks; and the seconds that pictures passed the trunk."""
     with floor_for(workspace, tasks=len(specs), workers=workers, progress=progress) as floor:
         made = _all_made(floor, [order(floor.stock, spec) for spec in specs])
         embed_s = floor.wall_s["embed"]
     by_name = {one.task: one for one in made}
-    seconds = {"embed": embed_s, "the rest": time.perf_counter() - began - embed_s}
-    report = write_report(workspace, names, out=out, seconds=seconds)
-    return Batch(tuple(by_name[name] for name in names), report, understood, task_files, seconds)
+    return tuple(by_name[spec.task] for spec in specs), embed_s
 
 
 def embed_ahead(

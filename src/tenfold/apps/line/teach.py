@@ -8,7 +8,9 @@ what its judge pictures prove, which of few pictures is little; more good parts 
 import io
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -24,7 +26,7 @@ from tenfold.apps.line.values import Pixels
 from tenfold.atomic import write_bytes
 from tenfold.errors import DataError
 from tenfold.factory.ingest import ingest
-from tenfold.factory.make import make_all
+from tenfold.factory.make import make_those
 from tenfold.factory.recording import Made
 from tenfold.factory.report.words import percent_up
 from tenfold.metrics.bounds import most_errors
@@ -37,6 +39,15 @@ FEWEST_GOOD = 20
 OVERKILL, ESCAPE = 0.05, 0.05
 """What a part's heads are to prove in the end."""
 GOOD = "good"
+CANVASES_PX = (96, 128, 192, 260)
+"""Squares on which regions pass the trunk: few, so that those of a part pass together. What is cut
+out small costs less and shows as much: on the train pictures of the screws (64 px), one picture
+left out in turn, the smallest of these tells as many apart as the largest."""
+QUICK = {"anomaly": "gaussian", "classify": "linear"}
+"""Rungs for parts that were shown seldom: what is proven of so few is the same on every rung, and
+a part does not move in its own frame."""
+MANY = 200
+"""Pictures from which on the whole ladder is climbed."""
 CUTTINGS = "cuttings"
 """Folder beside the parts: what heads were taught from."""
 
@@ -100,7 +111,7 @@ def teach(
         DataError: too few good parts, or the reference cannot be found again in them.
     """
     began = time.perf_counter()
-    found, left_out = _aligned(Reference.of(reference, spec.align), shown)
+    found, left_out = _aligned(Reference.of(reference, spec.align), shown, workspace.settings.cores)
     goods = [one for one, _ in found if not one.wrong]
     if len(goods) < FEWEST_GOOD:
         raise DataError(
@@ -109,25 +120,27 @@ def teach(
             hint=left_out[0] if left_out else "Show more good parts.",
         )
     asked, cuttings = _asked(spec), parts.folder / CUTTINGS
-    for region, head in asked:
-        _write(cuttings / head, region, found)
+    with ThreadPoolExecutor(workspace.settings.cores) as threads:
+        for region, head in asked:
+            write = partial(_write, cuttings / head, region)
+            list(threads.map(write, *zip(*found, strict=True)))
     tasks = [_task(workspace, cuttings / head, region) for region, head in asked]
-    made = make_all(workspace, [str(_saved(cuttings, task)) for task in tasks])
+    made = make_those(workspace, tasks)
     heads = [
-        _deployed(workspace, region.name, one)
-        for (region, _), one in zip(asked, made.made, strict=True)
+        _deployed(workspace, region.name, one) for (region, _), one in zip(asked, made, strict=True)
     ]
     _keep(parts, spec, reference)
     return Taught(spec.part, tuple(heads), tuple(left_out), time.perf_counter() - began)
 
 
 def _aligned(
-    reference: Reference, shown: Sequence[Shown]
+    reference: Reference, shown: Sequence[Shown], cores: int
 ) -> tuple[list[tuple[Shown, Aligned]], list[str]]:
     found: list[tuple[Shown, Aligned]] = []
     left_out: list[str] = []
-    for number, one in enumerate(shown, 1):
-        place = align(one.pixels, reference)
+    with ThreadPoolExecutor(cores) as threads:
+        places = list(threads.map(lambda one: align(one.pixels, reference), shown))
+    for number, (one, place) in enumerate(zip(shown, places, strict=True), 1):
         if isinstance(place, Lost):
             left_out.append(f"picture {number}: {place.reason}. {place.action}")
         else:
@@ -146,14 +159,12 @@ def _asked(spec: PartSpec) -> list[tuple[RegionSpec, str]]:
     return list({head: (region, head) for region, head in pairs}.values())
 
 
-def _write(folder: Path, region: RegionSpec, found: Sequence[tuple[Shown, Aligned]]) -> None:
-    """The region of each picture, in a folder of what it shows."""
-    name = good_of(region)
-    for one, place in found:
-        (cutting,) = cut(one.pixels, place, [region])
-        data = _png(cutting.pixels)
-        label = one.wrong.get(region.name, name)
-        write_bytes(folder / label / f"{sha256(data).hexdigest()[:16]}.png", data)
+def _write(folder: Path, region: RegionSpec, shown: Shown, place: Aligned) -> None:
+    """The region of a picture, in a folder of what it shows."""
+    (cutting,) = cut(shown.pixels, place, [region])
+    data = _png(cutting.pixels)
+    label = shown.wrong.get(region.name, good_of(region))
+    write_bytes(folder / label / f"{sha256(data).hexdigest()[:16]}.png", data)
 
 
 def _png(pixels: Pixels) -> bytes:
@@ -177,22 +188,27 @@ def _task(workspace: Workspace, folder: Path, region: RegionSpec) -> TaskSpec:
     head = folder.name
     ingest(workspace, folder, name=head, format="image_folder", alike=True)
     labels = {path.name for path in folder.iterdir()}
+    is_quick = sum(1 for _ in folder.rglob("*.png")) < MANY
     good = good_of(region)
     has_bad = labels != {good}
     tells = has_bad and any(isinstance(check, Assembly) for check in region.checks)
+    kind = "classify" if tells else "anomaly"
     return TaskSpec(
         task=head,
-        kind="classify" if tells else "anomaly",
+        kind=kind,
         dataset=head,
         question=Question(negative=(good,)),
         bar=Bar(overkill=OVERKILL, escape=ESCAPE if has_bad else None),
+        rung=QUICK[kind] if is_quick else None,
+        size_px=canvas_px(region),
     )
 
 
-def _saved(cuttings: Path, task: TaskSpec) -> Path:
-    path = cuttings / f"{task.task}.yaml"
-    write_bytes(path, task.to_yaml().encode())
-    return path
+def canvas_px(region: RegionSpec) -> int:
+    """The square on which a region passes the trunk: the smallest that shows all of it."""
+    left, top, right, bottom = region.bounds
+    longest = max(right - left, bottom - top)
+    return next((side for side in CANVASES_PX if side >= longest), CANVASES_PX[-1])
 
 
 def _deployed(workspace: Workspace, region: str, made: Made) -> TaughtHead:
