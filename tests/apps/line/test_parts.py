@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from parts_drawn import plate
-from tenfold.apps.line.parts import Parts
+from tenfold.apps.line.parts import KEPT_FEATURES, Parts
 from tenfold.errors import NotFound, SpecError
 
 PART = """\
@@ -44,3 +44,24 @@ def test_a_file_of_another_part_is_refused(parts):
     (parts.folder / "4712.yaml").write_text(PART.format(part="4711"))
     with pytest.raises(SpecError, match="the file of part '4712' describes part '4711'"):
         parts.get("4712")
+
+
+def test_what_takes_long_of_a_reference_is_kept_and_is_that_of_its_picture(parts):
+    first = parts.get("4711").reference.features
+    (kept,) = (parts.folder / KEPT_FEATURES).iterdir()
+    written = kept.stat().st_mtime_ns
+    again = Parts(parts.folder).get("4711").reference.features
+    assert (again.points == first.points).all()
+    assert (again.descriptors == first.descriptors).all()
+    assert kept.stat().st_mtime_ns == written
+    Image.fromarray(plate(np.random.default_rng(1))).save(parts.folder / "a.png")
+    other = Parts(parts.folder).get("4711").reference.features
+    assert other.points.shape != first.points.shape or (other.points != first.points).any()
+
+
+def test_a_damaged_file_of_features_costs_time_and_nothing_else(parts):
+    first = parts.get("4711").reference.features
+    (kept,) = (parts.folder / KEPT_FEATURES).iterdir()
+    kept.write_bytes(kept.read_bytes()[:50])
+    assert (Parts(parts.folder).get("4711").reference.features.points == first.points).all()
+    assert kept.stat().st_size > 50

@@ -5,6 +5,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 
+from tenfold.apps.line.kept import reference_of
 from tenfold.apps.line.part import Golden, PartSpec, load_part
 from tenfold.apps.line.pictures import read
 from tenfold.apps.line.reference import Reference
@@ -14,6 +15,8 @@ from tenfold.specs.yaml_file import NAME
 
 KEPT = 64
 """Part numbers whose reference stays in memory, of a few MB each."""
+KEPT_FEATURES = "features"
+"""Folder beside the parts; may be deleted at any time."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,5 +89,6 @@ def _read(path: Path) -> Known:
             where=str(path),
             hint="Name the file as the part, or mend its `part`.",
         )
-    reference = read(path.parent / spec.reference)
-    return Known(spec, Reference.of(reference, spec.align))
+    pixels = read(path.parent / spec.reference)
+    kept = path.parent / KEPT_FEATURES / f"{path.stem}.safetensors"
+    return Known(spec, reference_of(pixels, spec.align, kept))

@@ -139,7 +139,8 @@ def _aligned(
     found: list[tuple[Shown, Aligned]] = []
     left_out: list[str] = []
     with ThreadPoolExecutor(cores) as threads:
-        places = list(threads.map(lambda one: align(one.pixels, reference), shown))
+        pictures = [one.pixels for one in shown]
+        places = list(threads.map(partial(align, reference=reference), pictures))
     for number, (one, place) in enumerate(zip(shown, places, strict=True), 1):
         if isinstance(place, Lost):
             left_out.append(f"picture {number}: {place.reason}. {place.action}")
@@ -241,6 +242,7 @@ def _keep(parts: Parts, spec: PartSpec, reference: Pixels) -> None:
     plain = kept.model_dump(mode="json", exclude_defaults=True)
     text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
     write_bytes(parts.folder / f"{spec.part}.yaml", text.encode())
+    parts.get(spec.part)  # what takes long of its reference is kept for the first that comes
 
 
 def in_words(told: Taught) -> list[str]:
