@@ -35,8 +35,9 @@ TYPES |= {"verdict": ua.VariantType.UInt16, "ready": ua.VariantType.Boolean}
 class Words:
     """The contract's words, which both servers read and write."""
 
-    def __init__(self, gate: Gate) -> None:
+    def __init__(self, gate: Gate, told: Path | None = None) -> None:
         self.gate, self._changed = gate, []
+        self._told = told.open("a", buffering=1) if told else None
         self.values = dict.fromkeys((*NUMBERS, *SMALL), 0) | dict.fromkeys(TEXTS, "")
 
     def on_change(self, tell) -> None:
@@ -56,8 +57,15 @@ class Words:
         self.values[word] = value
         if word == "verdict_sequence":
             self.gate.judge(value, self.values["verdict"], self.values["reason"])
+            self._keep(value)
         elif word == "release":
             self.gate.release(value, self.values["release_part"])
+
+    def _keep(self, sequence: int) -> None:
+        if self._told:
+            told = {word: self.values[word] for word in ("verdict", "reason")}
+            line = {"sequence": sequence, **told, "at_s": time.monotonic()}
+            self._told.write(json.dumps(line) + "\n")
 
 
 def serve_opcua(words: Words, port: int) -> Server:
@@ -175,14 +183,23 @@ class Conveyor:
         self._barrier = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._barrier.settimeout(0.2)
         self._log = asked.log.open("a") if asked.log else None
-        self._pictures = {kind: _pictures(asked.pictures, kind) for kind in ("good", "bad")}
+        self._last: BeltPart | None = None
+        self._numbers = asked.numbers.split(",")
+        self._pictures = {
+            (kind, number): _pictures(asked.pictures, kind, number)
+            for kind in ("good", "bad")
+            for number in self._numbers
+        }
 
     def run(self) -> None:
         """Parts come until all have come and passed; the gate is watched between them."""
-        asked, next_s, came = self._asked, time.monotonic(), 0
+        asked, came = self._asked, 0
+        while asked.begin_ready and not self._words.values["ready"]:
+            time.sleep(0.01)
+        next_s = time.monotonic()
         while came < asked.parts or not self._gate.is_empty():
             now_s = time.monotonic()
-            if came < asked.parts and now_s >= next_s and self._may_come():
+            if came < asked.parts and now_s >= next_s and self._may_come(now_s - next_s):
                 came += 1
                 self._bring(asked.first + came - 1, now_s)
                 next_s = max(now_s, next_s + asked.every)
@@ -191,26 +208,36 @@ class Conveyor:
                 self._pass(part, leaves)
             time.sleep(0.001)
 
-    def _may_come(self) -> bool:
-        return not self._asked.wait_ready or bool(self._words.values["ready"])
+    def _may_come(self, waited_s: float) -> bool:
+        if self._asked.wait_ready and not self._words.values["ready"]:
+            return False
+        return waited_s >= self._asked.patience or self._last is None or self._last.verdict > 0
 
     def _bring(self, sequence: int, now_s: float) -> None:
         asked, rng = self._asked, self._rng
         is_bad = rng.random() < asked.bad_share
-        pictures = self._pictures["bad" if is_bad else "good"]
+        number = rng.choice(self._numbers)
+        pictures = self._pictures["bad" if is_bad else "good", number]
         picture = rng.choice(pictures) if pictures else ""
-        number = rng.choice(asked.numbers.split(","))
         part = BeltPart(sequence, number, f"S{sequence:08d}", picture, is_bad, now_s + asked.gate)
         self._gate.enter(part)
+        self._last = part
+        self._words.set(sequence=0)  # the part before has left its place
+        told = {"part": number, "serial": part.serial, "lot": asked.lot}
+        is_torn = rng.random() < asked.torn_share
+        if not is_torn:
+            self._words.set(**told)
         if asked.barrier:  # a part is told when the camera sees it, as a light barrier is placed
             self._show({"sequence": sequence, "picture": picture})
-        told = {"part": number, "serial": part.serial, "lot": asked.lot}
-        if rng.random() < asked.torn_share:  # a fault: the sequence before what belongs to it
-            self._words.set(sequence=sequence)
+        self._words.set(sequence=sequence)
+        if is_torn:  # a fault: the sequence before what belongs to it
             time.sleep(0.005)
             self._words.set(**told)
-        else:
-            self._words.set(**told, sequence=sequence)
+        if rng.random() < asked.repeat_share:  # a fault: a counter that flickers
+            time.sleep(0.003)
+            self._words.set(sequence=sequence - 1)
+            time.sleep(0.003)
+            self._words.set(sequence=sequence)
 
     def _show(self, told: dict) -> None:
         self._barrier.sendto(json.dumps(told).encode(), ("127.0.0.1", self._asked.barrier))
@@ -223,14 +250,18 @@ class Conveyor:
         if self._log:
             kept = ("sequence", "number", "serial", "picture", "is_bad", "verdict", "reason")
             line = {name: getattr(part, name) for name in kept} | {"released": leaves}
+            line["came_s"] = part.due_s - self._asked.gate
             self._log.write(json.dumps(line) + "\n")
             self._log.flush()
 
 
-def _pictures(folder: Path | None, kind: str) -> list[str]:
+def _pictures(folder: Path | None, kind: str, number: str) -> list[str]:
+    """Those of the part number, where it has a folder of its own."""
     if folder is None:
         return []
-    return sorted(str(p.absolute()) for p in (folder / kind).iterdir() if p.is_file())
+    own = folder / kind / number
+    found = own if own.is_dir() else folder / kind
+    return sorted(str(p.absolute()) for p in found.iterdir() if p.is_file())
 
 
 def arguments() -> argparse.Namespace:
@@ -250,8 +281,12 @@ def arguments() -> argparse.Namespace:
     add("--pictures", type=Path, help="folder with the folders good and bad")
     add("--barrier", type=int, metavar="PORT", help="tell the camera by UDP that a part is there")
     add("--wait-ready", action="store_true", help="bring parts only while the station is ready")
+    add("--patience", type=float, default=0.0, metavar="S", help="wait so long for a verdict first")
+    add("--begin-ready", action="store_true", help="bring none before the station is ready once")
+    add("--repeat-share", type=float, default=0.0, help="parts whose sequence flickers")
     add("--torn-share", type=float, default=0.0, help="parts told with the sequence too early")
     add("--log", type=Path, help="a line of JSON for each part at the gate")
+    add("--told", type=Path, help="a line of JSON for each verdict that was written")
     add("--linger", type=float, default=0.0, metavar="S", help="stay so long after the last part")
     add("--seed", type=int, default=0)
     return parser.parse_args()
@@ -259,7 +294,7 @@ def arguments() -> argparse.Namespace:
 
 def main() -> None:
     asked, gate = arguments(), Gate()
-    words = Words(gate)
+    words = Words(gate, asked.told)
     if asked.opcua:
         serve_opcua(words, asked.opcua)
     if asked.modbus:

@@ -10,6 +10,7 @@ import time
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -74,6 +75,45 @@ def test_a_picture_within_the_lead_is_given_once(tmp_path):
     assert int(camera.grab(1).pixels.mean()) == 5
     with pytest.raises(Unavailable):
         camera.grab(0.05)
+
+
+def test_an_older_picture_in_the_lead_is_of_a_part_that_was_passed_over(tmp_path):
+    camera = folder_camera(tmp_path, order="newest", lead_ms=500)
+    for grey in (5, 9):
+        write_picture(tmp_path / f"{grey}.png", grey)
+        time.sleep(0.02)
+    assert int(camera.grab(1).pixels.mean()) == 9
+
+
+def test_a_part_that_waited_gets_the_picture_of_its_time(tmp_path):
+    camera = folder_camera(tmp_path, order="newest")
+    write_picture(tmp_path / "a.png", 5)
+    time.sleep(0.1)
+    assert int(camera.grab(0.05, waited_s=5).pixels.mean()) == 5
+
+
+@pytest.mark.parametrize("more", [{"order": "newest", "lead_ms": 500}, {"order": "replay"}])
+def test_a_picture_that_is_put_back_is_given_again(tmp_path, more):
+    for grey in (5, 9):
+        write_picture(tmp_path / f"{grey}.png", grey)
+    camera = folder_camera(tmp_path, **more)
+    given = int(camera.grab(1).pixels.mean())
+    camera.put_back()
+    assert int(camera.grab(1).pixels.mean()) == given
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_clock_that_was_set_makes_no_old_picture_new(tmp_path, monkeypatch, hours):
+    camera = folder_camera(tmp_path, order="newest", lead_ms=50)
+    write_picture(tmp_path / "old.png", 5)
+    time.sleep(0.1)
+    clock = SimpleNamespace(
+        time=lambda: time.time() + 3600 * hours, monotonic=time.monotonic, sleep=time.sleep
+    )
+    monkeypatch.setattr("tenfold.apps.line.cameras.folder.time", clock)
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            camera.grab(0.05)
 
 
 def test_a_folder_that_is_away_or_holds_no_pictures_is_told(tmp_path):

@@ -87,6 +87,55 @@ def test_what_stands_there_before_the_connection_is_not_looked_at(bench):
         assert controller.wait(5).sequence == 6
 
 
+def test_whether_a_part_stands_there_is_asked(bench, controller):
+    """What was told may be old: a picture taken now might be of another part."""
+    bench.bring(1)
+    assert controller.wait(5).sequence == 1
+    bench.words.set(sequence=2)
+    assert not controller.stands(1)
+
+
+def test_no_part_stands_where_the_sequence_is_zero(bench, controller):
+    bench.bring(1)
+    controller.wait(5)
+    bench.words.set(sequence=0)
+    assert controller.wait(0.3) is None
+    assert not controller.stands(1)
+    controller.put(Decision(1, "4711", "ok"))  # it is on its way to the gate
+    bench.bring(2)
+    assert controller.wait(5).sequence == 2
+    assert bench.pass_all()["released"] == 1
+
+
+def test_words_that_change_after_the_sequence_are_of_nobody(bench, controller):
+    bench.words.set(part="A", serial="S1", lot="", sequence=1)
+    assert controller.wait(5).serial == "S1"
+    assert controller.stands(1)
+    bench.words.set(serial="S2")
+    assert not controller.stands(1)
+
+
+def test_a_counting_that_goes_back_takes_back_what_was_released(bench, controller):
+    for sequence in (1, 2):
+        bench.bring(sequence)
+        trigger = controller.wait(5)
+        assert trigger.is_first == (sequence == 1)
+        controller.put(Decision(sequence, "4711", "ok"))
+    assert bench.words.values["release"] == 2
+    bench.bring(1)
+    assert controller.wait(5).sequence == 1
+    assert bench.words.values["release"] == 0
+
+
+def test_the_highest_number_does_not_go_back(bench, controller):
+    bench.bring(2**32 - 1)
+    controller.put(Decision(controller.wait(5).sequence, "4711", "ok"))
+    bench.words.set(sequence=0)
+    bench.bring(1)
+    assert controller.wait(5).sequence == 1
+    assert bench.words.values["release"] == 2**32 - 1
+
+
 def test_what_was_decided_before_a_cut_is_never_written(bench, controller):
     bench.bring(1)
     controller.wait(5)

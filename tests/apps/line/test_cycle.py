@@ -43,11 +43,15 @@ class Gate:
 
 class Eye:
     is_silent = False
+    backs = 0
+
+    def put_back(self):
+        self.backs += 1
 
     def problem(self):
         return "it is silent" if self.is_silent else ""
 
-    def grab(self, timeout_s):
+    def grab(self, timeout_s, waited_s=0.0):
         if self.is_silent:
             raise Unavailable("the camera says nothing.")
         return Frame(np.zeros((4, 4, 3), np.uint8), NOON)
@@ -146,12 +150,111 @@ def test_a_disk_that_is_late_is_no_release_either(line, monkeypatch):
     assert (line.journal.find()[0].outcome, line.journal.find()[0].reason) == ("reject", "late")
 
 
-def test_what_cannot_be_recorded_is_not_released(line, monkeypatch):
-    def full(part):
+@pytest.fixture
+def full(line, monkeypatch):
+    def refused(*_):
         raise Unavailable("the journal cannot be used: disk full.")
 
-    monkeypatch.setattr(line.journal, "put", full)
-    assert line.pass_one(1) == (1, "reject", "not recorded")
+    return lambda name: monkeypatch.setattr(line.journal, name, refused)
+
+
+def test_what_cannot_be_recorded_is_no_verdict_and_why_is_told(line, full):
+    full("put")
+    assert line.pass_one(1) is None
+    assert line.gate.beats == [(0, False, "not recorded")]
+
+
+def test_what_cannot_be_withdrawn_is_no_verdict_either(line, full, monkeypatch):
+    put = line.journal.put
+    monkeypatch.setattr(line.journal, "put", lambda part: (time.sleep(0.2), put(part))[1])
+    full("withdraw")
+    assert line.pass_one(1) is None
+    assert line.gate.beats == [(0, False, "not recorded")]
+
+
+def test_what_no_journal_can_hold_is_not_released(line):
+    assert line.pass_one(2**70) is None
+    assert line.pass_one(1, "\ud800") is None
+    assert line.pass_one(2) == (2, "ok", "")
+
+
+def test_a_controller_that_counts_anew_is_followed_at_once(line):
+    for sequence in (1, 2, 3):
+        line.pass_one(sequence)
+    line.station.one(Trigger(2, "4711"))
+    assert len(line.gate.told) == 3
+    line.station.one(Trigger(1, "4711", is_first=True))
+    assert line.pass_one(2) == (2, "ok", "")
+    assert len(line.gate.told) == 5
+
+
+def test_a_part_that_comes_again_at_a_new_connection_is_left_alone(line):
+    line.pass_one(3)
+    line.station.one(Trigger(3, "4711", is_first=True))
+    assert len(line.gate.told) == 1
+
+
+def test_the_highest_number_is_followed_by_one(line):
+    line.pass_one(2**32 - 1)
+    line.station.one(Trigger(1, "4711", is_first=True))
+    assert line.pass_one(2**32 - 1) == (1, "ok", "")  # it is remembered still
+
+
+def test_a_picture_of_the_next_part_goes_back_to_the_camera(line):
+    line.gate.stays = False
+    line.pass_one(1)
+    line.gate.stays = True
+    line.pass_one(2)
+    assert line.eye.backs == 1
+
+
+def test_a_camera_with_a_defect_is_silent_and_the_line_goes_on(line, monkeypatch):
+    def broken(timeout_s, waited_s=0.0):
+        raise ValueError("a defect")
+
+    monkeypatch.setattr(line.eye, "grab", broken)
+    assert line.pass_one(1) == (1, "reject", "camera silent")
+
+
+def test_a_defect_on_the_way_ends_no_station(line, monkeypatch):
+    sequences = [1, 2]
+
+    def wait(timeout_s):
+        if sequences:
+            return Trigger(sequences.pop(0), "4711")
+        line.station.ask_to_stop()
+        return None
+
+    put = line.gate.put
+
+    def broken(decision):
+        if decision.sequence == 1:
+            raise ValueError("a defect")
+        put(decision)
+
+    monkeypatch.setattr(line.gate, "wait", wait)
+    monkeypatch.setattr(line.gate, "put", broken)
+    line.station.run()
+    assert line.gate.told == [(2, "ok", "")]
+
+
+def test_a_journal_that_is_away_is_told_from_a_full_disk(line, full):
+    line.journal.probe()
+    line.journal.path.rename(line.journal.path.with_name("away"))
+    assert line.station.test() == "journal damaged"
+    full("probe")
+    assert line.station.test() == "disk full"
+
+
+def test_a_deadline_shorter_than_a_grab_releases_nothing(line, monkeypatch):
+    grab = line.eye.grab
+
+    def slow(timeout_s, waited_s=0.0):
+        time.sleep(0.2)
+        return grab(timeout_s)
+
+    monkeypatch.setattr(line.eye, "grab", slow)
+    assert line.pass_one(1) == (1, "reject", "late")
 
 
 def test_a_repeated_sequence_is_left_alone_after_a_restart_too(line):

@@ -20,6 +20,13 @@ from tenfold.apps.line.values import Decision
 from tenfold.errors import Unavailable
 
 OK = Decision(1, "4711", "ok")
+ODD = (
+    b'{"sequence": 9223372036854775808}',
+    b'{"part": "\\ud800"}',
+    b'{"serial": "a\\u0000"}',
+    b'{"lot": "\\n"}',
+)
+"""Numbers and letters that no journal or controller takes."""
 
 
 def test_a_timer_ticks_with_sequences_that_never_come_again():
@@ -52,7 +59,14 @@ def test_a_part_is_pushed_by_http_and_nonsense_is_told():
 
         assert post(b'{"sequence": 7, "part": "A"}') == 202
         assert source.wait(1).sequence == 7
-        for body in (b"[", b"[]", b'{"sequence": "7"}', b'{"sequence": true}', b'{"part": 1}'):
+        for body in (
+            b"[",
+            b"[]",
+            b'{"sequence": "7"}',
+            b'{"sequence": true}',
+            b'{"part": 1}',
+            *ODD,
+        ):
             with pytest.raises(urllib.error.HTTPError, match="400"):
                 post(body)
         with pytest.raises(urllib.error.HTTPError, match="404"):

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tenfold.apps.line.journal import Journal, Part, Seen
-from tenfold.errors import Conflict, IntegrityError, NotFound, Unavailable
+from tenfold.errors import Conflict, DataError, IntegrityError, NotFound, Unavailable
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 WRITER = """
@@ -98,6 +98,31 @@ def test_a_full_disk_is_told_and_leaves_what_was_there(journal):
     journal._file.execute("pragma max_page_count = 100000")
     journal.probe()
     assert journal.last(1)[0].outcome == "ok"
+
+
+@pytest.mark.parametrize("ending", ["", "-wal"])
+@pytest.mark.parametrize("way", ["deleted", "moved", "exchanged"])
+def test_a_journal_that_is_taken_away_takes_nothing_any_more(journal, way, ending):
+    journal.put(Part(sequence=1, part="a", outcome="ok"))
+    path = journal.path.with_name(journal.path.name + ending)
+    path.unlink() if way == "deleted" else path.rename(path.with_name("away"))
+    if way == "exchanged":
+        path.write_bytes(b"another")
+    for use in (journal.probe, lambda: journal.put(Part(sequence=2, part="a", outcome="ok"))):
+        with pytest.raises(IntegrityError, match="moved or deleted"):
+            use()
+
+
+@pytest.mark.parametrize("odd", [{"sequence": 2**63}, {"part": "\ud800"}])
+def test_what_cannot_be_held_is_refused(journal, odd):
+    with pytest.raises(DataError, match="cannot hold that"):
+        journal.put(Part(**{"sequence": 1, "part": "a", "outcome": "ok", **odd}))
+
+
+@pytest.mark.parametrize("part", ["", "a'; drop table parts; --", "ü 件 \x00\n", "x" * 10_000])
+def test_odd_letters_come_back_as_they_were(journal, part):
+    number = journal.put(Part(sequence=2**63 - 1, part=part, outcome="ok"))
+    assert (journal.get(number).part, journal.get(number).sequence) == (part, 2**63 - 1)
 
 
 def test_a_damaged_file_is_named(tmp_path):

@@ -48,3 +48,9 @@ def test_a_rabbit_that_passed_makes_blind_until_it_is_rejected():
     assert seeing(["r1"], passed, shift) == "blind"
     again = Shown("r1", True, NOON + timedelta(minutes=2))
     assert seeing(["r1"], [*passed, again], shift) == "proven"
+
+
+def test_the_last_look_counts_though_the_clock_was_set_back():
+    shift = STARTS.of(NOON)
+    looks = [Shown("r1", True, NOON), Shown("r1", False, NOON - timedelta(minutes=30))]
+    assert seeing(["r1"], looks, shift) == "blind"

@@ -83,10 +83,11 @@ class Lost:
 def align(pixels: UInt8[np.ndarray, "h w 3"], reference: Reference) -> Aligned | Lost:
     """Where the part lies in a picture of any size taken at the reference's scale."""
     asked = reference.alignment
+    if asked.motion == "fixed":
+        (grey,) = greys_of(pixels, [reference.levels[-1].scale])
+        return _judged(_as_it_lies(plain_of(grey), reference), asked)
     greys = greys_of(pixels, [level.scale for level in reference.levels])
     plains = [plain_of(grey) for grey in greys]
-    if asked.motion == "fixed":
-        return _judged(_as_it_lies(plains[-1], reference), asked)
     if max(float(np.abs(plain).mean()) for plain in plains) < LEAST_SHOWN:
         return Lost("the picture shows nothing", "Check lens, light and whether a part is there.")
     ways: dict[By, Callable[[], Transform3 | None]] = {

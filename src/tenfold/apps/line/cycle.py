@@ -16,8 +16,8 @@ from typing import Protocol
 
 from tenfold.apps.line.journal import Journal, Part, Seen
 from tenfold.apps.line.shifts import Seeing, Shown, Starts, seeing
-from tenfold.apps.line.values import Decision, Frame, Outcome, Trigger
-from tenfold.errors import TenfoldError
+from tenfold.apps.line.values import Decision, Frame, Outcome, Trigger, is_after
+from tenfold.errors import IntegrityError, TenfoldError
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +27,7 @@ WAIT_S = 0.2
 BEAT_S = 0.5
 UNPROVEN, BLIND, LATE = "red rabbits wait", "a red rabbit passed", "late"
 GONE, SILENT = "the next part came", "camera silent"
+UNRECORDED, FULL, DAMAGED = "not recorded", "disk full", "journal damaged"
 UNSEEN = (LATE, GONE, SILENT)
 """Reasons of rejects for which no eye saw a defect: they prove nothing of a red rabbit."""
 
@@ -54,12 +55,17 @@ class Controller(Protocol):
 
 
 class Camera(Protocol):
-    def grab(self, timeout_s: float) -> Frame:
-        """A picture taken from now on.
+    def grab(self, timeout_s: float, waited_s: float = 0.0) -> Frame:
+        """A picture taken from now on; by a camera that the part itself triggers, since it was
+        told `waited_s` ago.
 
         Raises:
             Unavailable: there is none in time.
         """
+        ...
+
+    def put_back(self) -> None:
+        """The picture that was given last was of no part: it may be the next one's."""
         ...
 
     def problem(self) -> str:
@@ -127,9 +133,13 @@ class Station:
         beating = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
         beating.start()
         while not self._stopped.is_set():
-            trigger = self._controller.wait(WAIT_S)
-            if trigger is not None:
-                self.one(trigger)
+            try:
+                trigger = self._controller.wait(WAIT_S)
+                if trigger is not None:
+                    self.one(trigger)
+            except Exception:  # the part is not released; the next one may be
+                log.exception("defect of the station")
+                self._stopped.wait(WAIT_S)
         beating.join()
 
     def one(self, trigger: Trigger) -> Part | None:
@@ -137,7 +147,7 @@ class Station:
         second look might be at another part."""
         waited_s = time.monotonic() - trigger.at_s
         began = time.perf_counter() - waited_s
-        if trigger.sequence in self._known:
+        if self._came_before(trigger):
             log.warning("sequence %d came again and is left alone", trigger.sequence)
             return None
         self._known.append(trigger.sequence)
@@ -146,31 +156,46 @@ class Station:
         try:
             part_id = self._journal.put(part)
         except TenfoldError as error:
-            log.error("%s", error)
-            part = replace(part, outcome="reject", reason="not recorded")
-            self._put(part)
-            return part
+            return self._untold(part, error)
         is_late = time.perf_counter() - began > self._rules.deadline_s
         if part.outcome == "ok" and is_late and not part.is_rabbit:  # a rabbit never leaves anyway
-            part = self._withdrawn(part, part_id)  # the controller waits no longer
+            part = replace(part, outcome="reject", reason=LATE)  # the controller waits no longer
+            try:
+                self._journal.withdraw(part_id, LATE)
+            except TenfoldError as error:
+                return self._untold(part, error)
         self._put(part)
         return part
 
-    def _withdrawn(self, part: Part, part_id: int) -> Part:
+    def _came_before(self, trigger: Trigger) -> bool:
+        """A controller that counts anew has been away: what it counted before is forgotten."""
+        newest = self._known[-1] if self._known else trigger.sequence
+        if trigger.is_first and is_after(newest, trigger.sequence):
+            log.warning("the controller counts anew: %d after %d", trigger.sequence, newest)
+            self._known.clear()
+        return trigger.sequence in self._known
+
+    def _untold(self, part: Part, error: TenfoldError) -> Part:
+        """A verdict that the disk does not hold is none: it is not told, only why there is none."""
+        log.error("part %d is not recorded: %s", part.sequence, error)
         try:
-            self._journal.withdraw(part_id, LATE)
-        except TenfoldError as error:
-            log.error("part %d was late, which the journal does not say: %s", part_id, error)
-        return replace(part, outcome="reject", reason=LATE)
+            self._controller.beat(self._beats, is_ready=False, reason=UNRECORDED)
+        except TenfoldError as away:
+            log.error("the controller was not told of part %d: %s", part.sequence, away)
+        return replace(part, outcome="reject", reason=UNRECORDED)
 
     def _judged(self, trigger: Trigger, began: float) -> Judged:
         rules, asked = self._rules, time.perf_counter()
         try:
-            frame = self._camera.grab(min(rules.grab_s, rules.deadline_s))
+            frame = self._camera.grab(min(rules.grab_s, rules.deadline_s), asked - began)
         except TenfoldError as error:
             log.error("%s", error)
             return Judged("reject", SILENT)
+        except Exception:
+            log.exception("defect of the camera")
+            return Judged("reject", SILENT)
         if not self._controller.stands(trigger.sequence):
+            self._camera.put_back()
             return Judged("reject", GONE)
         grab_ms = 1000 * (time.perf_counter() - asked)
         left_s = rules.deadline_s - (time.perf_counter() - began)
@@ -248,8 +273,8 @@ class Station:
             return problem
         try:
             self._journal.probe()
-        except TenfoldError:
-            return "disk full"
+        except TenfoldError as error:
+            return DAMAGED if isinstance(error, IntegrityError) else FULL
         seen = self.seeing()
         return {"proven": "", "unproven": UNPROVEN, "blind": BLIND}[seen]
 

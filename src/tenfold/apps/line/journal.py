@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tenfold.apps.line.values import Outcome
-from tenfold.errors import Conflict, IntegrityError, NotFound, Unavailable
+from tenfold.errors import Conflict, DataError, IntegrityError, NotFound, Unavailable
 
 SCHEMA = """
 create table if not exists parts (
@@ -100,6 +100,9 @@ class Journal:
             self._file.execute("pragma journal_mode = wal")
             self._file.execute("pragma synchronous = full")
             self._file.executescript(SCHEMA)
+        self._files = (path, path.with_name(f"{path.name}-wal"))
+        self._opened: dict[Path, int] = {}
+        """Which files are written, by inode: they may be moved or deleted from outside."""
 
     def close(self) -> None:
         self._file.close()
@@ -112,10 +115,13 @@ class Journal:
 
         Raises:
             Unavailable: the disk is full or gone. Nothing may be released then.
+            IntegrityError: the journal is damaged, or was moved away. Nothing may be either.
+            DataError: it holds what no journal can.
         """
         values = _row(part)
         marks = ", ".join("?" * len(COLUMNS))
         with self._alone, _told(self.path):
+            self._check_there()
             done = self._file.execute(
                 f"insert into parts ({', '.join(COLUMNS)}) values ({marks})", values
             )
@@ -126,8 +132,10 @@ class Journal:
 
         Raises:
             Unavailable: it could not.
+            IntegrityError: the journal is damaged, or was moved away.
         """
         with self._alone, _told(self.path):
+            self._check_there()
             self._file.execute(
                 "insert into probe values (1, ?) on conflict (id) do update set at = excluded.at",
                 (datetime.now(UTC).isoformat(),),
@@ -194,6 +202,22 @@ class Journal:
         where = f"where {chosen} " if chosen else ""
         return self._some(f"{where}order by id", list(wanted.values()))
 
+    def _check_there(self) -> None:
+        """What is written into a file that nobody finds any more is lost."""
+        for path in self._files:
+            try:
+                inode = path.stat().st_ino
+            except OSError:
+                inode = 0
+            if inode != self._opened.get(path, inode):
+                raise IntegrityError(
+                    "the journal was moved or deleted while the station is at work.",
+                    where=str(path),
+                    hint="Put it back, or start the station again: it begins a new one.",
+                )
+            if inode:
+                self._opened[path] = inode
+
     def _some(self, rest: str, given: Sequence[Any]) -> list[Part]:
         with self._alone, _told(self.path):
             rows = self._file.execute(
@@ -228,6 +252,8 @@ def _part(row: Sequence[Any]) -> Part:
 def _told(path: Path) -> Generator[None]:
     try:
         yield
+    except (OverflowError, UnicodeEncodeError) as error:
+        raise DataError(f"the journal cannot hold that: {error}.", where=str(path)) from error
     except sqlite3.DatabaseError as error:
         if "malformed" in str(error) or "not a database" in str(error):
             raise IntegrityError(

@@ -4,6 +4,7 @@ from collections.abc import Generator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from tenfold.apps.line.alone import alone
 from tenfold.apps.line.asking import heads
 from tenfold.apps.line.cameras import open_camera
 from tenfold.apps.line.cycle import Rules, Station
@@ -49,9 +50,11 @@ def opened(workspace: Workspace, spec: StationSpec) -> Generator[Station]:
 
     Raises:
         Unsupported: a library is not installed.
+        Conflict: another process is this station.
         Unavailable: the journal cannot be written, or a port is taken.
     """
     with (
+        alone(folder_of(workspace, spec.station), spec.station),
         closing(journal_of(workspace, spec.station)) as journal,
         heads(workspace) as desk,
         closing(open_camera(spec.camera, _camera_lights(spec))) as camera,

@@ -62,9 +62,11 @@ class Shown:
 
 def seeing(rabbits: Sequence[str], shown: Iterable[Shown], shift: Shift) -> Seeing:
     """What is known of the station's eyes in a shift: `blind` once the last look at any rabbit let
-    it pass, `proven` when every rabbit was rejected in this shift, else `unproven`."""
+    it pass, `proven` when every rabbit was rejected in this shift, else `unproven`.
+
+    `shown` comes in the order of the looks, which a clock that is set back does not change."""
     last = dict[str, Shown]()
-    for one in sorted(shown, key=lambda one: one.at):
+    for one in shown:
         if one.rabbit in rabbits and shift.begins <= one.at < shift.ends:
             last[one.rabbit] = one
     if any(not one.is_rejected for one in last.values()):

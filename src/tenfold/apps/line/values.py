@@ -17,13 +17,20 @@ class Trigger:
     """A part is in place."""
 
     sequence: int
-    """As the controller counts; never the same twice."""
+    """As the controller counts, from 1 on; never the same twice in one counting."""
     part: str = ""
     """Part number; empty: it is read from the picture, or there is one alone."""
     serial: str = ""
     lot: str = ""
     at_s: float = field(default_factory=time.monotonic, compare=False)
     """When it was told, as `time.monotonic` counts; it may have waited since."""
+    is_first: bool = field(default=False, compare=False)
+    """The first since the controller was connected: it may count anew."""
+
+
+def is_after(sequence: int, other: int) -> bool:
+    """Whether it was counted later, in 32 bits that begin anew after the highest number."""
+    return 0 < (sequence - other) % 2**32 < 2**31
 
 
 @dataclass(frozen=True, slots=True, eq=False)

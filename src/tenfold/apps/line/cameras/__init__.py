@@ -16,12 +16,17 @@ CAMERAS = {
 
 
 class Camera(Protocol):
-    def grab(self, timeout_s: float) -> Frame:
-        """A picture taken from now on (or `lead_ms` earlier).
+    def grab(self, timeout_s: float, waited_s: float = 0.0) -> Frame:
+        """A picture taken from now on; by a camera that the part itself triggers, since it was
+        told `waited_s` ago (or `lead_ms` earlier).
 
         Raises:
             Unavailable: there is none in time.
         """
+        ...
+
+    def put_back(self) -> None:
+        """The picture that was given last was of no part: it may be the next one's."""
         ...
 
     def problem(self) -> str:

@@ -14,6 +14,8 @@ from tenfold.errors import Unavailable
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 POLL_S = 0.002
+JUMP_S, SLEW = 0.05, 0.001
+"""A clock that moves by more against time itself, at once or as a share of it, was set."""
 
 
 class Folder:
@@ -24,14 +26,17 @@ class Folder:
         self._free_s = 0.0
         """When the next picture may be given, as `time.monotonic` counts."""
         self._given: str | None = None
+        self._clock = time.monotonic(), time.time()
+        self._stale: set[tuple[str, float]] = set()
+        """Files whose times are of a clock that was set since."""
 
-    def grab(self, timeout_s: float) -> Frame:
+    def grab(self, timeout_s: float, waited_s: float = 0.0) -> Frame:
         """
         Raises:
             Unavailable: there is none in time, or it is no picture.
         """
         if self._spec.order == "newest":
-            return self._newest(timeout_s)
+            return self._newest(timeout_s, waited_s)
         wait_s = self._free_s - time.monotonic()
         if wait_s > timeout_s:
             time.sleep(timeout_s)
@@ -46,6 +51,11 @@ class Folder:
         self._free_s = time.monotonic() + 1 / (self._spec.per_second or float("inf"))
         return Frame(_pixels(self._spec.path / name), datetime.now(UTC))
 
+    def put_back(self) -> None:
+        self._given = None
+        if self._spec.order == "replay":
+            self._next = max(0, self._next - 1)
+
     def problem(self) -> str:
         try:
             names = self._listed()
@@ -57,19 +67,31 @@ class Folder:
     def close(self) -> None:
         pass
 
-    def _newest(self, timeout_s: float) -> Frame:
-        """The first file that was put there since now, less the lead; each is given once."""
-        end, since_s = time.monotonic() + timeout_s, time.time() - self._spec.lead_ms / 1000
+    def _newest(self, timeout_s: float, waited_s: float) -> Frame:
+        """The newest file, put there since the part was told less the lead; each is given once.
+        An older one may be of a part that was not looked at."""
+        end = time.monotonic() + timeout_s
+        since_s = time.time() - waited_s - self._spec.lead_ms / 1000
         while True:
-            found = [(at, name) for name, at in self._dated() if at >= since_s]
+            if self._is_clock_set():
+                self._stale = set(self._dated())
+                raise self._silent("the clock was set")
+            dated = [one for one in self._dated() if one not in self._stale]
+            found = [(at, name) for name, at in dated if at >= since_s]
             found = [one for one in found if one[1] != self._given]
             if found:
-                at, self._given = min(found)
+                at, self._given = max(found)
                 path = self._spec.path / self._given
                 return Frame(_pixels(path), datetime.fromtimestamp(at, UTC))
             if time.monotonic() >= end:
                 raise self._silent("no new picture came in time")
             time.sleep(POLL_S)
+
+    def _is_clock_set(self) -> bool:
+        """Since it was asked last."""
+        (then_s, showed_s), self._clock = self._clock, (time.monotonic(), time.time())
+        passed_s = self._clock[0] - then_s
+        return abs(self._clock[1] - showed_s - passed_s) > JUMP_S + SLEW * passed_s
 
     def _dated(self) -> list[tuple[str, float]]:
         """Names and when each was put there (a move into the folder counts), in seconds since

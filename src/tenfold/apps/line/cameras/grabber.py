@@ -1,9 +1,10 @@
 """A GenICam camera in a process of its own, so that no fault in a driver ends the station.
 
 Runs in the system's Python, which has `gi` and Aravis, and knows nothing of Tenfold. It reads one
-line of JSON with the settings, then a line `NUMBER TIMEOUT_S` for each picture, and answers each
-on stdout with a header and a body: READY (name of the camera), FRAME (pixels as the camera sends
-them) or FAILS (why not). It ends with its parent, and when the camera is lost.
+line of JSON with the settings, then a line `NUMBER TIMEOUT_S WAITED_S` for each picture (the part
+was told so long ago), and answers each on stdout with a header and a body: READY (name of the
+camera), FRAME (pixels as the camera sends them) or FAILS (why not). It ends with its parent, and
+when the camera is lost.
 """
 
 # pyright: basic, reportMissingImports=false
@@ -41,9 +42,11 @@ def main():
 def _serve(camera, settings, out):
     missed = 0
     for line in sys.stdin:
-        number, timeout_s = line.split()
+        number, timeout_s, waited_s = line.split()
         try:
-            width, height, pixel_format, body, taken_ns = camera.grab(float(timeout_s))
+            width, height, pixel_format, body, taken_ns = camera.grab(
+                float(timeout_s), float(waited_s)
+            )
         except Exception as error:  # noqa: BLE001 - told to the parent, whatever it is
             _send(out, b"FAILS", int(number), body=str(error).encode())
             missed += 1
@@ -121,17 +124,21 @@ class Camera:
         else:
             camera.set_trigger("Software" if asked["trigger"] == "software" else asked["trigger"])
 
-    def grab(self, timeout_s):
-        """Width, height, pixel format, bytes and time of a picture taken from now on."""
+    def grab(self, timeout_s, waited_s):
+        """Width, height, pixel format, bytes and time of a picture taken from now on, or since the
+        part was told. Of several the newest: an older one may be of a part that was passed over."""
         since_ns, end = time.time_ns(), time.monotonic() + timeout_s
         if self._settings["trigger"] == "software":
             self._camera.software_trigger()
         else:
-            since_ns -= int(self._settings["lead_ms"] * 1e6)
+            since_ns -= int(self._settings["lead_ms"] * 1e6 + waited_s * 1e9)
         while (left_s := end - time.monotonic()) > 0:
             buffer = self._stream.timeout_pop_buffer(int(left_s * 1e6))
             if buffer is None:
                 break
+            while (newer := self._stream.try_pop_buffer()) is not None:
+                self._stream.push_buffer(buffer)
+                buffer = newer
             try:
                 taken_ns = buffer.get_system_timestamp()
                 is_whole = buffer.get_status() == self._aravis.BufferStatus.SUCCESS

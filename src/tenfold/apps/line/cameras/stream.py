@@ -37,7 +37,7 @@ class Stream:
         self._thread = threading.Thread(target=self._run, name="stream", daemon=True)
         self._thread.start()
 
-    def grab(self, timeout_s: float) -> Frame:
+    def grab(self, timeout_s: float, waited_s: float = 0.0) -> Frame:
         """
         Raises:
             Unavailable: there is none in time.
@@ -54,6 +54,9 @@ class Stream:
                 hint="Is the camera on, and does the address play in a player?",
             )
         return frame
+
+    def put_back(self) -> None:
+        pass  # the next part gets a newer one
 
     def problem(self) -> str:
         if not self._problem and time.monotonic() - self._last_s > self._spec.timeout_s:

@@ -2,7 +2,8 @@
 
 The controller lets a part leave only on `release` of its very `sequence`, beside its part number.
 Here: what stood there before the connection is not looked at; what was decided before a connection
-was lost is never written after it; nothing is written twice.
+was lost is never written after it; nothing is written twice. A `sequence` of 0 is no part; one that
+goes back takes back what was released, or it would stand there for a part that comes later.
 """
 
 import logging
@@ -11,7 +12,7 @@ import time
 from collections import deque
 
 from tenfold.apps.line.controllers import VERDICTS, Value, Wire
-from tenfold.apps.line.values import Decision, Trigger
+from tenfold.apps.line.values import Decision, Trigger, is_after
 from tenfold.errors import TenfoldError, Unavailable
 
 log = logging.getLogger(__name__)
@@ -32,7 +33,11 @@ class Controller:
         """Held while words are written and while the connection changes."""
         self._news = threading.Condition()
         self._next: Trigger | None = None
+        self._given: Trigger | None = None
+        """The last that was looked at."""
         self._standing: int | None = None
+        self._newest: int | None = None
+        """The last that came since the connection was made; None: none did."""
         self._came: deque[int] = deque(maxlen=REMEMBERED)
         """Sequences that came since the connection was made."""
         self._problem = AWAY
@@ -45,6 +50,7 @@ class Controller:
         with self._news:
             self._news.wait_for(lambda: self._next is not None, timeout_s)
             trigger, self._next = self._next, None
+            self._given = trigger or self._given
         if trigger is not None and time.monotonic() - trigger.at_s > self._late_s:
             log.warning("part %d waited too long and is not looked at", trigger.sequence)
             return None
@@ -85,8 +91,23 @@ class Controller:
             self._write(words)
 
     def stands(self, sequence: int) -> bool:
-        """Whether this is still the part in place; False also when the controller is away."""
-        return self._standing == sequence
+        """Whether this is still the part in place, and all its words are those that were told;
+        False also when the controller is away. It is asked: a picture that was taken before is
+        of no other part then."""
+        with self._using:
+            if self._standing is None:
+                return False
+            try:
+                now = self._wire.read()
+            except Unavailable:
+                self._lost()
+                return False
+        told = self._given
+        if told is None or told.sequence != sequence:
+            return now.sequence == sequence
+        if now != told:
+            log.warning("part %d: the words were %s, now they are %s", sequence, told, now)
+        return now == told
 
     def accepted(self) -> int | None:
         """The last sequence that the gate let leave; None: it does not say, or is away."""
@@ -154,6 +175,7 @@ class Controller:
             self._wire.write({"release": 0, "release_part": ""})
         with self._news:
             self._standing, self._next, self._problem = standing, None, ""
+            self._newest = None
             self._came.clear()
         log.info("controller connected, sequence %d stands there", standing)
 
@@ -162,13 +184,26 @@ class Controller:
         if sequence is None or sequence == self._standing:
             return
         at_s = time.monotonic()
-        read = self._wire.read()
+        read = self._wire.read() if sequence else Trigger(0)
+        self._take_back(read.sequence)
         with self._news:
             if self._standing is None or read.sequence == self._standing:
                 return
+            if read.sequence == 0:
+                self._standing = 0
+                return
             if self._next is not None:
                 log.warning("part %d was not looked at: %d came", self._next.sequence, sequence)
-            self._next = Trigger(read.sequence, read.part, read.serial, read.lot, at_s)
-            self._standing = read.sequence
+            is_first = self._newest is None
+            words = (read.sequence, read.part, read.serial, read.lot)
+            self._next = Trigger(*words, at_s, is_first=is_first)
+            self._standing = self._newest = read.sequence
             self._came.append(read.sequence)
             self._news.notify_all()
+
+    def _take_back(self, sequence: int) -> None:
+        if sequence == 0 or self._newest is None or is_after(sequence, self._newest):
+            return
+        log.warning("the sequence went back from %d to %d", self._newest, sequence)
+        with self._using:
+            self._write({"release": 0, "release_part": ""})

@@ -19,6 +19,7 @@ TRIGGERS = {
 }
 """Kind in the spec → import path."""
 MOST_LETTERS = 200
+MOST_SEQUENCE = 2**63 - 1
 
 
 class Source(Protocol):
@@ -84,9 +85,11 @@ def trigger_of(body: bytes, own: "itertools.count[int]", *, part: str = "") -> T
     sequence = told.get("sequence")
     if sequence is None:
         sequence = next(own)
-    if isinstance(sequence, bool) or not isinstance(sequence, int) or sequence < 1:
-        raise DataError(f"`sequence` is a whole number from 1 on, got {sequence!r}.")
+    is_whole = isinstance(sequence, int) and not isinstance(sequence, bool)
+    if not is_whole or not 1 <= sequence <= MOST_SEQUENCE:
+        raise DataError(f"`sequence` is a whole number from 1 on, got {str(sequence)[:40]!r}.")
     texts: list[Any] = [told.get("part", part), told.get("serial", ""), told.get("lot", "")]
-    if any(not isinstance(text, str) or len(text) > MOST_LETTERS for text in texts):
+    is_text = [isinstance(text, str) and text.isprintable() for text in texts]
+    if not all(is_text) or any(len(text) > MOST_LETTERS for text in texts):
         raise DataError(f"part, serial and lot are texts of at most {MOST_LETTERS} letters.")
     return Trigger(sequence, texts[0], texts[1], texts[2])
