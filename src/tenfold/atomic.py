@@ -17,14 +17,17 @@ FULL = {errno.ENOSPC, errno.EDQUOT}
 FORBIDDEN = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    with writing(path) as file:
+def write_bytes(path: Path, data: bytes, *, is_durable: bool = True) -> None:
+    """See `writing`."""
+    with writing(path, is_durable=is_durable) as file:
         file.write(data)
 
 
 @contextmanager
-def writing(path: Path) -> Generator[BinaryIO]:
+def writing(path: Path, *, is_durable: bool = True) -> Generator[BinaryIO]:
     """A new file that takes the name `path` once the block ends well and the disk has its bytes.
+
+    What is not durable is whole whoever is killed, but a power cut may lose it; the disk is spared.
 
     Raises:
         Unavailable: the disk is full.
@@ -37,13 +40,15 @@ def writing(path: Path) -> Generator[BinaryIO]:
             with os.fdopen(handle, "wb") as file:
                 yield file
                 file.flush()
-                os.fsync(file.fileno())
+                if is_durable:
+                    os.fsync(file.fileno())
             Path(name).chmod(0o644)
             Path(name).replace(path)
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
-        _sync(path.parent)
+        if is_durable:
+            _sync(path.parent)
 
 
 def make_durable(path: Path) -> None:

@@ -9,14 +9,22 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
 from tenfold.apps.line.journal import Journal, Part, Seen
 from tenfold.apps.line.shifts import Seeing, Shown, Starts, seeing
-from tenfold.apps.line.values import Decision, Frame, Outcome, Trigger, is_after
+from tenfold.apps.line.values import (
+    Decision,
+    Frame,
+    Outcome,
+    Pixels,
+    Sight,
+    Trigger,
+    is_after,
+)
 from tenfold.errors import IntegrityError, TenfoldError
 
 log = logging.getLogger(__name__)
@@ -73,7 +81,7 @@ class Camera(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Judged:
     """What was seen in a picture of a part, and what follows."""
 
@@ -85,7 +93,10 @@ class Judged:
     regions: tuple[Seen, ...] = ()
     times: dict[str, float] = field(default_factory=dict[str, float])
     """Milliseconds by stage."""
-    picture: str = ""
+    pixels: Pixels | None = None
+    """The picture; None: there is none of this part."""
+    sights: Mapping[str, Sight] = field(default_factory=dict[str, Sight])
+    """By region."""
 
 
 class Judge(Protocol):
@@ -98,6 +109,12 @@ class Judge(Protocol):
 
     def test(self) -> str:
         """What keeps it from judging; empty: nothing."""
+        ...
+
+
+class Keeper(Protocol):
+    def keep(self, part: Part, pixels: Pixels, sights: Mapping[str, Sight]) -> None:
+        """What a part looked like; comes back at once, whatever becomes of it."""
         ...
 
 
@@ -115,10 +132,17 @@ class Station:
     """One station at work. `run` in a thread of its own; `ask_to_stop` ends it."""
 
     def __init__(
-        self, controller: Controller, camera: Camera, judge: Judge, journal: Journal, rules: Rules
+        self,
+        controller: Controller,
+        camera: Camera,
+        judge: Judge,
+        journal: Journal,
+        rules: Rules,
+        *,
+        keeper: Keeper | None = None,
     ) -> None:
         self._controller, self._camera, self._judge = controller, camera, judge
-        self._journal, self._rules = journal, rules
+        self._journal, self._rules, self._keeper = journal, rules, keeper
         self._now: Callable[[], datetime] = lambda: datetime.now(UTC)
         self._stopped = threading.Event()
         self._known = deque(
@@ -165,6 +189,8 @@ class Station:
             except TenfoldError as error:
                 return self._untold(part, error)
         self._put(part)
+        if self._keeper is not None and judged.pixels is not None:
+            self._keeper.keep(replace(part, id=part_id), judged.pixels, judged.sights)
         return part
 
     def _came_before(self, trigger: Trigger) -> bool:
@@ -199,20 +225,22 @@ class Station:
             return Judged("reject", GONE)
         grab_ms = 1000 * (time.perf_counter() - asked)
         left_s = rules.deadline_s - (time.perf_counter() - began)
-        if left_s <= 0:
-            return Judged("reject", LATE, times={"grab": grab_ms})
-        try:
-            judged = self._judge.look(trigger, frame, left_s)
-        except TenfoldError as error:
-            log.error("part %d cannot be judged: %s", trigger.sequence, error)
-            return Judged("manual", "heads not ready", times={"grab": grab_ms})
-        except Exception:
-            log.exception("part %d cannot be judged", trigger.sequence)
-            return Judged("manual", "defect of the station", times={"grab": grab_ms})
-        judged = replace(judged, times={"grab": grab_ms, **judged.times})
+        judged = self._looked(trigger, frame, left_s) if left_s > 0 else Judged("reject", LATE)
+        times = {"grab": grab_ms, **judged.times}
+        judged = replace(judged, times=times, pixels=frame.pixels)
         if judged.outcome == "ok" and time.perf_counter() - began > rules.deadline_s:
             return replace(judged, outcome="reject", reason=LATE)
         return judged
+
+    def _looked(self, trigger: Trigger, frame: Frame, left_s: float) -> Judged:
+        try:
+            return self._judge.look(trigger, frame, left_s)
+        except TenfoldError as error:
+            log.error("part %d cannot be judged: %s", trigger.sequence, error)
+            return Judged("manual", "heads not ready")
+        except Exception:
+            log.exception("part %d cannot be judged", trigger.sequence)
+            return Judged("manual", "defect of the station")
 
     def _part(self, trigger: Trigger, judged: Judged, began: float) -> Part:
         """What is recorded. A red rabbit never leaves; nor does any part before all were shown."""
@@ -233,7 +261,6 @@ class Station:
             lot=trigger.lot,
             shift=self._rules.shifts.of(now).name,
             is_rabbit=is_rabbit,
-            picture=judged.picture,
             regions=judged.regions,
             times={**judged.times, "all": 1000 * (time.perf_counter() - began)},
             at=now,

@@ -1,21 +1,23 @@
 """What a line's quality is judged by: yield, first-pass yield, Pareto of defects, p-chart.
 
+Each part counts once, by its serial (where it has one): its last look decides, and its first says
+whether it passed at once. Red rabbits are no parts.
+
 Source: Montgomery, "Introduction to Statistical Quality Control", chapter 7.3 (p-chart with a
 sample size that varies: limits p ± 3·sqrt(p(1-p)/n) for each point).
 """
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
 from math import sqrt
-
-from tenfold.apps.line.journal import Part
 
 SIGMAS = 3.0
 FEWEST = 20
 """Points before which limits mean nothing; see Montgomery, 7.3.1: 20 to 25 samples."""
+SIZES = (10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+MOST_POINTS = 60
+"""More than these nobody can look at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +43,17 @@ class Yields:
 
 
 @dataclass(frozen=True, slots=True)
+class Run:
+    """Parts that followed each other."""
+
+    begins: datetime
+    parts: int
+    rejected: int
+
+
+@dataclass(frozen=True, slots=True)
 class Point:
-    """Of a p-chart: a run of parts that followed each other."""
+    """Of a p-chart."""
 
     begins: datetime
     parts: int
@@ -57,39 +68,20 @@ class Point:
         return self.rejected / self.parts
 
 
-def yields(parts: Iterable[Part]) -> Yields:
-    """Each part once, by its serial (where it has one): the last look decides, and the first says
-    whether it passed at once. Red rabbits are no parts."""
-    count = Counter[str]()
-    for looks in _looks(parts):
-        last, first = looks[-1].verdict, looks[0].outcome
-        count["parts"] += 1
-        count[last] += 1
-        count["at once"] += first == "ok"
-    return Yields(count["parts"], count["ok"], count["at once"], count["reject"], count["manual"])
-
-
-def pareto(parts: Iterable[Part]) -> list[tuple[str, int]]:
-    """Reasons of rejected parts with their numbers, the most frequent first."""
-    reasons = Counter(looks[-1].reason for looks in _looks(parts) if looks[-1].verdict == "reject")
-    return sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
-
-
-def p_chart(parts: Sequence[Part], *, every: int) -> list[Point]:
-    """Share of rejects by runs of `every` parts, oldest first. Limits come from all runs before a
-    point, once there are `FEWEST`; an incomplete last run is left out."""
-    looked = sorted((looks[-1] for looks in _looks(parts)), key=lambda part: part.id)
+def p_chart(runs: Sequence[Run]) -> list[Point]:
+    """Share of rejects by runs, oldest first. Limits come from all runs before a point, once there
+    are `FEWEST`."""
     found: list[Point] = []
-    for begin in range(0, len(looked) - every + 1, every):
-        run = looked[begin : begin + every]
-        rejected = sum(part.verdict == "reject" for part in run)
-        lower, upper = _limits(found, every)
-        share = rejected / every
-        found.append(Point(run[0].at, every, rejected, lower, upper, not lower <= share <= upper))
+    for run in runs:
+        lower, upper = limits(found, run.parts)
+        is_alarm = not lower <= run.rejected / run.parts <= upper
+        found.append(Point(run.begins, run.parts, run.rejected, lower, upper, is_alarm))
     return found
 
 
-def _limits(before: Sequence[Point], size: int) -> tuple[float, float]:
+def limits(before: Sequence[Point], size: int) -> tuple[float, float]:
+    """Between which the share of a run of that size lies, if nothing changed; 0 and 1 as long as
+    nobody can say."""
     calm = [point for point in before if not point.is_alarm]
     if len(calm) < FEWEST:
         return 0.0, 1.0
@@ -98,10 +90,6 @@ def _limits(before: Sequence[Point], size: int) -> tuple[float, float]:
     return max(0.0, share - far), min(1.0, share + far)
 
 
-def _looks(parts: Iterable[Part]) -> list[list[Part]]:
-    """The looks at each part, oldest first."""
-    real = (part for part in parts if not part.is_rabbit)
-    named = sorted(real, key=lambda part: (part.serial or f"\0{part.id}", part.id))
-    return [
-        list(looks) for _, looks in groupby(named, key=lambda part: part.serial or f"\0{part.id}")
-    ]
+def run_size(parts: int) -> int:
+    """Parts of a run, so that a chart of so many parts has at most `MOST_POINTS` points."""
+    return next((size for size in SIZES if parts / size <= MOST_POINTS), SIZES[-1])

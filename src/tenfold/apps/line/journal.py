@@ -7,7 +7,7 @@ SQLite in full-sync WAL mode: a part that was put is on the disk. Reading never 
 import json
 import sqlite3
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Collection, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
@@ -27,11 +27,16 @@ create table if not exists parts (
 create table if not exists probe (id integer primary key, at text not null);
 create index if not exists parts_serial on parts (serial);
 create index if not exists parts_lot on parts (lot);
-create index if not exists parts_shift on parts (shift);
+create index if not exists parts_part on parts (part);
+create index if not exists parts_at on parts (at);
+create index if not exists parts_shift on parts (shift, outcome);
 create index if not exists parts_outcome on parts (outcome, id);
 create index if not exists parts_rabbits on parts (shift) where is_rabbit = 1;
+create index if not exists parts_overruled on parts (at) where overruled != '';
 """
 BUSY_S = 5.0
+AT_ONCE = 500
+"""Looks that are read before others have their turn."""
 NEVER = datetime.min.replace(tzinfo=UTC)
 TEXTS = ("part", "serial", "lot", "shift")
 """By which parts are looked up."""
@@ -86,8 +91,31 @@ class Part:
 COLUMNS = tuple(f.name for f in fields(Part) if f.name != "id")
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Looks that are asked for; what is empty does not matter."""
+
+    shift: str = ""
+    begins: datetime | None = None
+    ends: datetime | None = None
+    """Excluded."""
+    part: str = ""
+    serial: str = ""
+    lot: str = ""
+
+    @property
+    def clause(self) -> tuple[str, list[str]]:
+        """The condition of an SQL query, and what its marks stand for."""
+        texts = {name: getattr(self, name) for name in TEXTS}
+        asked = {f"{name} = ?": text for name, text in texts.items() if text}
+        for mark, at in (("at >= ?", self.begins), ("at < ?", self.ends)):
+            if at is not None:
+                asked[mark] = at.astimezone(UTC).isoformat()
+        return " and ".join(asked) or "true", list(asked.values())
+
+
 class Journal:
-    """One station's; one process writes."""
+    """One station's; one process writes, and no reader holds it up."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -100,11 +128,15 @@ class Journal:
             self._file.execute("pragma journal_mode = wal")
             self._file.execute("pragma synchronous = full")
             self._file.executescript(SCHEMA)
+            self._reading = sqlite3.connect(path, timeout=BUSY_S, check_same_thread=False)
+            self._reading.execute("pragma query_only = on")
+        self._one_reads = threading.Lock()
         self._files = (path, path.with_name(f"{path.name}-wal"))
         self._opened: dict[Path, int] = {}
         """Which files are written, by inode: they may be moved or deleted from outside."""
 
     def close(self) -> None:
+        self._reading.close()
         self._file.close()
 
     def put(self, part: Part) -> int:
@@ -152,6 +184,29 @@ class Journal:
                 "update parts set outcome = 'reject', reason = ? where id = ?", (reason, id)
             )
 
+    def name_picture(self, id: int, digest: str) -> None:
+        """The picture of a part is kept now.
+
+        Raises:
+            Unavailable: the disk is full or gone.
+        """
+        with self._alone, _told(self.path):
+            self._file.execute("update parts set picture = ? where id = ?", (digest, id))
+
+    def plain(self, ids: Collection[int]) -> set[int]:
+        """Those that were OK from first to last: not overruled, and no red rabbits."""
+        some, found = list(ids), set[int]()
+        for begin in range(0, len(some), AT_ONCE):
+            asked = some[begin : begin + AT_ONCE]
+            marks = ", ".join("?" * len(asked))
+            rows = self.ask(
+                f"select id from parts where id in ({marks}) and outcome = 'ok' "
+                "and overruled in ('', 'ok') and not is_rabbit",
+                asked,
+            )
+            found |= {id for (id,) in rows}
+        return found
+
     def overrule(self, id: int, verdict: Outcome, *, by: str, why: str) -> None:
         """A person's word about a part; the station's own stays beside it.
 
@@ -193,14 +248,51 @@ class Journal:
         """Looks at red rabbits in a shift, oldest first."""
         return self._some("where shift = ? and is_rabbit = 1 order by id", [shift])
 
-    def find(self, **wanted: str) -> list[Part]:
-        """Of that part number, serial, lot or shift; oldest first."""
-        unknown = sorted(set(wanted) - set(TEXTS))
-        if unknown:
-            raise NotFound(f"parts are not looked up by {unknown[0]!r}.", hint=", ".join(TEXTS))
-        chosen = " and ".join(f"{name} = ?" for name in wanted)
-        where = f"where {chosen} " if chosen else ""
-        return self._some(f"{where}order by id", list(wanted.values()))
+    def find(
+        self, *, part: str = "", serial: str = "", lot: str = "", shift: str = ""
+    ) -> list[Part]:
+        """Of that part number, serial, lot and shift; oldest first."""
+        return list(self.each(Span(shift, part=part, serial=serial, lot=lot)))
+
+    def each(self, span: Span) -> Generator[Part]:
+        """All looks of a span, oldest first, without holding them all."""
+        clause, given = span.clause
+        before = 0
+        while True:
+            found = self._some(
+                f"where {clause} and id > ? order by id limit ?", [*given, before, AT_ONCE]
+            )
+            yield from found
+            if len(found) < AT_ONCE:
+                return
+            before = found[-1].id
+
+    def newest(self, span: Span, count: int, *, outcome: str = "") -> list[Part]:
+        """The newest looks of a span, newest first."""
+        clause, given = span.clause
+        chosen, more = (" and outcome = ?", [outcome]) if outcome else ("", [])
+        return self._some(
+            f"where {clause}{chosen} order by id desc limit ?", [*given, *more, count]
+        )
+
+    def overruled(self, span: Span) -> list[Part]:
+        """Looks of a span that a person overruled, oldest first."""
+        clause, given = span.clause
+        return self._some(f"where {clause} and overruled != '' order by +id", given)
+
+    def shown(self, span: Span) -> list[Part]:
+        """Looks of a span at red rabbits, oldest first."""
+        clause, given = span.clause
+        return self._some(f"where {clause} and is_rabbit = 1 order by +id", given)
+
+    def ask(self, query: str, given: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """The rows of an SQL query that changes nothing.
+
+        Raises:
+            Unavailable: the journal cannot be read.
+        """
+        with self._one_reads, _told(self.path):
+            return self._reading.execute(query, given).fetchall()
 
     def _check_there(self) -> None:
         """What is written into a file that nobody finds any more is lost."""
@@ -219,10 +311,7 @@ class Journal:
                 self._opened[path] = inode
 
     def _some(self, rest: str, given: Sequence[Any]) -> list[Part]:
-        with self._alone, _told(self.path):
-            rows = self._file.execute(
-                f"select {', '.join(COLUMNS)}, id from parts {rest}", given
-            ).fetchall()
+        rows = self.ask(f"select {', '.join(COLUMNS)}, id from parts {rest}", given)
         return [_part(row) for row in rows]
 
 

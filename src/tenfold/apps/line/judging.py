@@ -3,18 +3,18 @@ region, and what follows."""
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tenfold.apps.line.align import Aligned, align
 from tenfold.apps.line.cycle import Judged
 from tenfold.apps.line.decide import complaints, decide, not_aligned
-from tenfold.apps.line.golden import differences
+from tenfold.apps.line.golden import Difference, differences
 from tenfold.apps.line.journal import Seen
 from tenfold.apps.line.part import Golden
 from tenfold.apps.line.parts import Known, Parts
 from tenfold.apps.line.regions import cut
 from tenfold.apps.line.station import Identity
-from tenfold.apps.line.values import Complaint, Frame, Pixels, Region, Said, Trigger
+from tenfold.apps.line.values import Complaint, Frame, Pixels, Region, Said, Sight, Trigger
 from tenfold.errors import NotFound
 from tenfold.serving.desk import Desk
 from tenfold.serving.inference import Replies, Reply
@@ -74,10 +74,12 @@ class Eyes:
         left_s = timeout_s - (time.monotonic() - began)
         replies = self._asked(known, regions, named, left_s)
         watch.lap("heads")
-        said = [*_told(known, replies), *_compared(known, regions)]
+        told, compared = _told(known, replies), _compared(known, regions)
         watch.lap("golden")
-        wrong = complaints(known.spec, said, {region.name: region.inside for region in regions})
-        return _judged(named, wrong, replies, watch)
+        inside = {region.name: region.inside for region in regions}
+        wrong = complaints(known.spec, [*told, *(said for said, _ in compared)], inside)
+        judged = _judged(named, wrong, replies, watch)
+        return replace(judged, sights=_sights(regions, wrong, replies, compared))
 
     def _named(self, trigger: Trigger, pixels: Pixels) -> Trigger | None:
         """With what the picture says of the part; None: it should, and does not."""
@@ -134,13 +136,16 @@ def _told(known: Known, replies: Mapping[str, Replies]) -> list[Said]:
     return found
 
 
-def _compared(known: Known, regions: tuple[Region, ...]) -> list[Said]:
-    goldens, found = known.goldens, list[Said]()
+Compared = list[tuple[Said, tuple[Difference, ...]]]
+
+
+def _compared(known: Known, regions: tuple[Region, ...]) -> Compared:
+    goldens, found = known.goldens, Compared()
     for region, spec in zip(regions, known.spec.regions, strict=True):
         for place, check in enumerate(spec.checks):
             if isinstance(check, Golden):
                 seen = differences(region.pixels, goldens[region.name], check)
-                found.append(Said(region.name, place, differences=len(seen)))
+                found.append((Said(region.name, place, differences=len(seen)), seen))
     return found
 
 
@@ -151,6 +156,32 @@ def _judged(
     seen = [_seen(region, reply) for region, of in replies.items() for reply in of.all]
     watch.lap("decide")
     return Judged(decided.outcome, decided.reason, named.part, named.serial, tuple(seen), watch.ms)
+
+
+def _sights(
+    regions: tuple[Region, ...],
+    wrong: tuple[Complaint, ...],
+    replies: Mapping[str, Replies],
+    compared: Compared,
+) -> dict[str, Sight]:
+    """Regions that have something to show: a map, differences, or a complaint."""
+    boxes = {said.region: tuple(one.box for one in seen) for said, seen in compared if seen}
+    blamed = {one.region for one in wrong}
+    found: dict[str, Sight] = {}
+    for region in regions:
+        of = replies[region.name].all if region.name in replies else ()
+        mapped = [_mapped(region, reply) for reply in of if reply.answer.score_map is not None]
+        if mapped:
+            found[region.name] = max(mapped, key=lambda sight: sight.nearness)
+        elif region.name in boxes or region.name in blamed:
+            found[region.name] = Sight(region.pixels, boxes=boxes.get(region.name, ()))
+    return found
+
+
+def _mapped(region: Region, reply: Reply) -> Sight:
+    manifest = reply.head.manifest
+    given, threshold = manifest.inputs[0], manifest.thresholds[0]
+    return Sight(region.pixels, reply.answer.score_map, threshold, given.size_px, given.fit)
 
 
 def _seen(region: str, reply: Reply) -> Seen:

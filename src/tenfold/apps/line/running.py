@@ -8,12 +8,15 @@ from tenfold.apps.line.alone import alone
 from tenfold.apps.line.asking import heads
 from tenfold.apps.line.cameras import open_camera
 from tenfold.apps.line.cycle import Rules, Station
+from tenfold.apps.line.evidence import Evidence
 from tenfold.apps.line.floor import open_floor
 from tenfold.apps.line.journal import Journal
 from tenfold.apps.line.judging import Eyes
+from tenfold.apps.line.keeping import Keeping
 from tenfold.apps.line.parts import Parts
 from tenfold.apps.line.shifts import Starts
-from tenfold.apps.line.station import CameraLight, StationSpec
+from tenfold.apps.line.station import CameraLight, Retention, StationSpec, load_station
+from tenfold.errors import NotFound
 from tenfold.workspace import Workspace
 
 
@@ -33,6 +36,33 @@ def journal_of(workspace: Workspace, station: str) -> Journal:
         IntegrityError: it is damaged.
     """
     return Journal(folder_of(workspace, station) / "journal.sqlite")
+
+
+def worked(workspace: Workspace, station: str) -> Journal:
+    """The journal of a station that was at work here.
+
+    Raises:
+        NotFound: none of that name was.
+        IntegrityError: it is damaged.
+    """
+    if not (folder_of(workspace, station) / "journal.sqlite").exists():
+        known = sorted(path.parent.name for path in folder_of(workspace, "").glob("*/*.sqlite"))
+        raise NotFound(
+            f"no station {station!r} was at work here.",
+            where=str(folder_of(workspace, "")),
+            hint=f"Known: {', '.join(known)}." if known else "`tenfold line run` starts one.",
+        )
+    return journal_of(workspace, station)
+
+
+def evidence_of(workspace: Workspace, station: str, retention: Retention | None = None) -> Evidence:
+    return Evidence(folder_of(workspace, station) / "pictures", retention or Retention())
+
+
+def rabbits_of(workspace: Workspace, station: str) -> tuple[str, ...]:
+    """The red rabbits of a station as it was last at work here; empty where that is not known."""
+    spec = folder_of(workspace, station) / "station.yaml"
+    return load_station(spec).red_rabbits if spec.exists() else ()
 
 
 def rules_of(spec: StationSpec) -> Rules:
@@ -61,7 +91,9 @@ def opened(workspace: Workspace, spec: StationSpec) -> Generator[Station]:
         closing(open_floor(spec)) as floor,
     ):
         eyes = Eyes(parts_of(workspace, spec.station), desk, spec.identity)
-        yield Station(floor, camera, eyes, journal, rules_of(spec))
+        evidence = evidence_of(workspace, spec.station, spec.retention)
+        with closing(Keeping(evidence, journal)) as keeping:
+            yield Station(floor, camera, eyes, journal, rules_of(spec), keeper=keeping)
 
 
 def _camera_lights(spec: StationSpec) -> list[CameraLight]:

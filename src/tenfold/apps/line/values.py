@@ -6,7 +6,9 @@ from datetime import datetime
 from typing import Literal, TypeAlias
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float32, UInt8
+
+from tenfold.values import Fit
 
 Pixels: TypeAlias = UInt8[np.ndarray, "h w 3"]
 Outcome = Literal["ok", "reject", "manual"]
@@ -78,6 +80,28 @@ class Said:
     """Why nobody should judge the region; empty when it is fit."""
     differences: int = 0
     """From the golden reference."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sight:
+    """A region as its checks saw it, ready to be drawn for people."""
+
+    pixels: Pixels
+    score_map: Float32[np.ndarray, "gh gw"] | None = None
+    """What a head found strange, over the square canvas that it read."""
+    threshold: float = 0.0
+    size_px: int = 0
+    """Of that canvas."""
+    fit: Fit = "letterbox"
+    boxes: tuple[tuple[int, int, int, int], ...] = ()
+    """Where it differs from the reference: left, top, right, bottom in its pixels."""
+
+    @property
+    def nearness(self) -> float:
+        """To a reject, by the map alone: 1 is the threshold."""
+        if self.score_map is None or not self.threshold:
+            return 0.0
+        return float(self.score_map.max()) / self.threshold
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from tenfold.factory.report import charts, words
@@ -74,10 +74,12 @@ def render(data: ReportData) -> str:
     return environment().get_template("report.html").render(data=data, sections=sections)
 
 
-def environment() -> Environment:
-    """Templates with our words as filters; autoescape is on for all of them."""
+def environment(*packages: str) -> Environment:
+    """Templates with our words as filters; autoescape is on for all of them. Those of `packages`
+    may extend `page.html`."""
+    loaders = [PackageLoader(name) for name in (*packages, "tenfold.factory.report")]
     made = Environment(
-        loader=PackageLoader("tenfold.factory.report"),
+        loader=ChoiceLoader(loaders),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -1,0 +1,75 @@
+"""What became of a part, line by line: the table that people trace parts with."""
+
+import codecs
+import csv
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from tenfold.apps.line.journal import Part, Seen
+from tenfold.atomic import writing
+
+HEADER = (
+    "look", "time", "shift", "sequence", "part", "serial", "lot", "outcome", "reason",
+    "region", "decision", "score", "threshold", "model", "picture", "overruled", "by", "why", "ms",
+    "red_rabbit",
+)  # fmt: skip
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""With these a cell begins that a spreadsheet would compute. Source: OWASP, "CSV Injection"."""
+
+
+def rows(looks: Iterable[Part]) -> Iterator[tuple[object, ...]]:
+    """A row for each region that a head was asked about, and one for a look without any; columns as
+    in `HEADER`."""
+    for look in looks:
+        for seen in look.regions or (None,):
+            yield _row(look, seen)
+
+
+def write_csv(path: Path, looks: Iterable[Part]) -> int:
+    """Returns the number of rows. What a spreadsheet would compute begins with an apostrophe.
+
+    Raises:
+        Unavailable: the disk is full.
+        NotAllowed: the folder may not be written.
+    """
+    number = 0
+    with writing(path) as file:
+        table = csv.writer(codecs.getwriter("utf-8")(file), lineterminator="\n")
+        table.writerow(HEADER)
+        for row in rows(looks):
+            table.writerow([_harmless(cell) for cell in row])
+            number += 1
+    return number
+
+
+def _row(look: Part, seen: Seen | None) -> tuple[object, ...]:
+    ms = look.times.get("all")
+    heard = (
+        (seen.region, seen.decision, round(seen.score, 6), seen.threshold, seen.model)
+        if seen
+        else ("", "", None, None, "")
+    )
+    return (
+        look.id,
+        look.at.isoformat(timespec="milliseconds"),
+        look.shift,
+        look.sequence,
+        look.part,
+        look.serial,
+        look.lot,
+        look.outcome,
+        look.reason,
+        *heard,
+        look.picture,
+        look.overruled,
+        look.overruled_by,
+        look.why,
+        None if ms is None else round(ms, 1),
+        int(look.is_rabbit),
+    )
+
+
+def _harmless(cell: object) -> object:
+    if isinstance(cell, str) and cell.startswith(FORMULA):
+        return f"'{cell}"
+    return "" if cell is None else cell
