@@ -12,7 +12,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from tenfold.catalog.scope import Scope
 from tenfold.catalog.tables import labels, picks
 
-Reason = Literal["audit", "doubt", "novelty", "disagreement", "drift", "miss", "suspect"]
+Reason = Literal[
+    "audit", "doubt", "novelty", "disagreement", "drift", "miss", "overruled", "suspect"
+]
 REASONS: tuple[Reason, ...] = get_args(Reason)
 CHUNK = 500
 _other = picks.alias("other")

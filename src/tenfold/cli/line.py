@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from tenfold.cli import line_records
+from tenfold.cli import line_parts, line_records
 from tenfold.cli.output import Json, emit, stdout
 from tenfold.errors import SpecError
 from tenfold.workspace import opened
@@ -18,6 +18,7 @@ NOT_REACHED = 8
 
 def register(app: typer.Typer) -> None:
     line_records.register(line_app)
+    line_parts.register(line_app)
     app.add_typer(line_app, name="line")
 
 

@@ -1,8 +1,9 @@
 import pytest
 
-from tenfold.apps.line.decide import NOT_READY, complaints, decide, not_aligned
+from tenfold.apps.line.decide import NOT_READY, OTHER_SCENE, complaints, decide, not_aligned
 from tenfold.apps.line.part import PartSpec
 from tenfold.apps.line.values import Said
+from tenfold.factory.edge.graph import REASONS
 
 SCREW = {
     "check": "assembly",
@@ -132,3 +133,37 @@ def test_what_was_not_said_is_not_counted_as_missing():
 
 def test_a_part_that_cannot_be_aligned_is_for_a_person():
     assert decide(3, "p", [not_aligned()]).outcome == "manual"
+
+
+@pytest.mark.parametrize(
+    ("unfit", "score", "expected"),
+    [
+        (OTHER_SCENE, 0.9, ("reject", "defect a")),
+        (OTHER_SCENE, 0.5, ("reject", "defect a")),
+        (OTHER_SCENE, 0.4, ("manual", "unfit: a different scene")),
+        ("too dark", 0.9, ("manual", "unfit: too dark")),
+    ],
+)
+def test_a_score_over_the_threshold_rejects_what_looks_like_another_scene(unfit, score, expected):
+    spec = part(a=[{"check": "surface", "head": "h"}])
+    said = Said("a", 0, "unfit", score, unfit=unfit, threshold=0.5, good="good")
+    assert outcome(spec, said) == expected
+
+
+def test_a_head_without_a_threshold_is_not_asked_for_its_score():
+    spec = part(a=[{"check": "surface", "head": "h"}])
+    assert outcome(spec, Said("a", 0, "unfit", 0.9, unfit=OTHER_SCENE))[0] == "manual"
+    spec = part(a=[SCREW])
+    said = Said("a", 0, "unfit", 0.9, unfit=OTHER_SCENE, threshold=0.5)
+    assert outcome(spec, said)[0] == "manual"
+
+
+def test_another_scene_is_what_the_gate_calls_it():
+    assert OTHER_SCENE in REASONS
+
+
+def test_a_good_surface_is_called_as_its_head_calls_it():
+    spec = part(a=[{"check": "surface", "head": "h"}])
+    assert outcome(spec, Said("a", 0, "clean", good="clean")) == ("ok", "")
+    assert outcome(spec, Said("a", 0, "good", good="clean")) == ("reject", "good a")
+    assert outcome(spec, Said("a", 0, "good")) == ("ok", "")

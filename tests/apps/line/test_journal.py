@@ -2,8 +2,10 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
@@ -130,3 +132,19 @@ def test_a_damaged_file_is_named(tmp_path):
     path.write_bytes(b"this is no journal" * 300)
     with pytest.raises(IntegrityError, match="damaged"):
         Journal(path)
+
+
+def test_an_older_journal_is_read_and_written(tmp_path):
+    columns = (
+        "at sequence part serial lot shift outcome reason is_rabbit picture regions times "
+        "overruled overruled_by why"
+    )
+    with closing(sqlite3.connect(tmp_path / "old.sqlite")) as file:
+        names = ", ".join(f"{name} text" for name in columns.split())
+        file.execute(f"create table parts (id integer primary key, {names})")
+    with closing(Journal(tmp_path / "old.sqlite")) as journal:
+        id = journal.put(Part(1, "4711", "manual", judged="ok", at=datetime.now(UTC)))
+        journal.overrule(id, "ok", by="ann", why="seen")
+        assert [one.id for one in journal.in_shadow("4711")] == [id]
+        assert journal.get(id).overruled_at is not None
+    Journal(tmp_path / "old.sqlite").close()

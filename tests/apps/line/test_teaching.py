@@ -51,6 +51,7 @@ def test_what_is_proven_of_few_parts_is_said(taught):
     assert told.heads[0].escape is None
     assert told.more_good > 40
     assert parts.names() == ["4711"]
+    assert parts.get("4711").spec.mode == "shadow"
 
 
 def test_a_taught_station_passes_most_good_parts_and_no_scratched_one(taught):

@@ -22,6 +22,7 @@ import tenfold
 from parts_drawn import BOXES, plate, scratched, seen
 from serving_at import COMMAND
 from tenfold.apps.line.journal import Journal
+from tenfold.apps.line.modes import live
 from tenfold.apps.line.part import PartSpec
 from tenfold.apps.line.parts import Parts
 from tenfold.apps.line.teach import Shown, teach
@@ -61,6 +62,7 @@ def taught(tmp_path_factory):
     with tenfold.opened(folder / "home", actor="ann") as workspace:
         parts = Parts(folder / "home" / "line" / "s1" / "parts")
         teach(workspace, parts, PartSpec.model_validate(SPEC), plate(rng), goods)
+        live(workspace, "s1", "4711", why="the plant of this test has no inspector")
     for kind in ("good", "bad"):
         (folder / "pictures" / kind).mkdir(parents=True)
         for n in range(12):

@@ -36,6 +36,8 @@ BEAT_S = 0.5
 UNPROVEN, BLIND, LATE = "red rabbits wait", "a red rabbit passed", "late"
 GONE, SILENT = "the next part came", "camera silent"
 UNRECORDED, FULL, DAMAGED = "not recorded", "disk full", "journal damaged"
+IN_SHADOW = "in shadow"
+"""A person decides: the part's heads are not proven, or nobody said yet that they are live."""
 UNSEEN = (LATE, GONE, SILENT)
 """Reasons of rejects for which no eye saw a defect: they prove nothing of a red rabbit."""
 
@@ -97,6 +99,11 @@ class Judged:
     """The picture; None: there is none of this part."""
     sights: Mapping[str, Sight] = field(default_factory=dict[str, Sight])
     """By region."""
+    is_shadow: bool = False
+    """A person decides; what is said here is recorded, to be held against it."""
+    taught: str = ""
+    """In shadow: see `journal.Part`."""
+    fingerprint: str = ""
 
 
 class Judge(Protocol):
@@ -229,7 +236,7 @@ class Station:
         times = {"grab": grab_ms, **judged.times}
         judged = replace(judged, times=times, pixels=frame.pixels)
         if judged.outcome == "ok" and time.perf_counter() - began > rules.deadline_s:
-            return replace(judged, outcome="reject", reason=LATE)
+            return replace(judged, outcome="reject", reason=LATE, is_shadow=False)
         return judged
 
     def _looked(self, trigger: Trigger, frame: Frame, left_s: float) -> Judged:
@@ -247,7 +254,10 @@ class Station:
         serial = trigger.serial or judged.serial
         is_rabbit = serial in self._rules.rabbits
         outcome, reason = judged.outcome, judged.reason
-        if outcome == "ok" and not is_rabbit:
+        is_shadow = judged.is_shadow and not is_rabbit
+        if is_shadow:
+            outcome, reason = "manual", IN_SHADOW
+        elif outcome == "ok" and not is_rabbit:
             seen = self.seeing()
             if seen != "proven":
                 outcome, reason = "manual", UNPROVEN if seen == "unproven" else BLIND
@@ -264,6 +274,10 @@ class Station:
             regions=judged.regions,
             times={**judged.times, "all": 1000 * (time.perf_counter() - began)},
             at=now,
+            judged=judged.outcome if is_shadow else "",
+            judged_reason=judged.reason if is_shadow else "",
+            taught=judged.taught if is_shadow else "",
+            fingerprint=judged.fingerprint if is_shadow else "",
         )
 
     def seeing(self) -> Seeing:

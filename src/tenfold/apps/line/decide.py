@@ -13,6 +13,10 @@ LEAST_INSIDE = 0.9
 """Share of a region that must lie in the picture."""
 NOT_ALIGNED = "cannot align"
 NOT_READY = "heads not ready"
+OTHER_SCENE = "a different scene"
+"""What the gate before a head says of a region that looks like none it was taught from: of few
+good parts it knows little, so a great defect looks so to it too."""
+GOOD = "good"
 ORDER = ("missing", "wrong", "turned", "unwanted", "count")
 """Rejects that come first, in this order; other rejects follow."""
 
@@ -72,7 +76,7 @@ def _of_region(
 def _of_check(check: Check, said: Said | None, region: str) -> Complaint | None:
     if said is None:
         return Complaint("manual", NOT_READY, region)
-    if said.unfit:
+    if said.unfit and not (isinstance(check, Surface) and _is_bad_all_the_same(said)):
         return Complaint("manual", f"unfit: {said.unfit}", region)
     match check:
         case Surface():
@@ -83,16 +87,22 @@ def _of_check(check: Check, said: Said | None, region: str) -> Complaint | None:
             return _of_golden(check, said)
 
 
+def _is_bad_all_the_same(said: Said) -> bool:
+    """A defect so great that the head takes it for another scene is a defect. What is too dark or
+    blurred to be seen stays unfit: its score says nothing."""
+    has_score = said.threshold is not None and said.score >= said.threshold
+    return said.unfit == OTHER_SCENE and has_score
+
+
 def _of_surface(check: Surface, said: Said) -> Complaint | None:
-    if said.decision in check.good:
+    if not said.unfit and said.decision in (check.good or (said.good or GOOD,)):
         return None
-    return Complaint(
-        "reject", f"{said.decision or 'defect'} {said.region}", said.region, said.score
-    )
+    what = "defect" if said.unfit else said.decision or "defect"
+    return Complaint("reject", f"{what} {said.region}", said.region, said.score)
 
 
 def _of_assembly(check: Assembly, said: Said) -> Complaint | None:
-    meaning = _meaning(check, said.decision)
+    meaning = meaning_of(check, said.decision)
     if meaning is None:
         answer = f"unknown answer {said.decision!r} {said.region}"
         return Complaint("manual", answer, said.region, said.score)
@@ -110,7 +120,8 @@ def _of_golden(check: Golden, said: Said) -> Complaint | None:
     return Complaint("reject", f"differs {said.region}", said.region, float(said.differences))
 
 
-def _meaning(check: Assembly, decision: str) -> str | None:
+def meaning_of(check: Assembly, decision: str) -> str | None:
+    """`present`, `absent`, `wrong` or `turned`; None: the answer means nothing there."""
     for meaning in ("present", "absent", "wrong", "turned"):
         if decision in getattr(check, meaning):
             return meaning

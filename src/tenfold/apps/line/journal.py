@@ -22,7 +22,14 @@ create table if not exists parts (
     id integer primary key, at text not null, sequence integer not null, part text not null,
     serial text not null, lot text not null, shift text not null, outcome text not null,
     reason text not null, is_rabbit integer not null, picture text not null, regions text not null,
-    times text not null, overruled text not null, overruled_by text not null, why text not null
+    times text not null, overruled text not null, overruled_by text not null, why text not null,
+    overruled_at text not null default '', judged text not null default '',
+    judged_reason text not null default '', taught text not null default '',
+    fingerprint text not null default ''
+);
+create table if not exists modes (
+    id integer primary key, at text not null, part text not null, mode text not null,
+    by text not null, why text not null, proven text not null
 );
 create table if not exists probe (id integer primary key, at text not null);
 create index if not exists parts_serial on parts (serial);
@@ -34,6 +41,22 @@ create index if not exists parts_outcome on parts (outcome, id);
 create index if not exists parts_rabbits on parts (shift) where is_rabbit = 1;
 create index if not exists parts_overruled on parts (at) where overruled != '';
 """
+LATER = ("overruled_at", "judged", "judged_reason", "taught", "fingerprint")
+"""Columns that older journals lack."""
+LATER_INDEXES = """
+create index if not exists parts_judged on parts (part, id) where judged != '';
+create index if not exists parts_fingerprint on parts (fingerprint) where fingerprint != '';
+create index if not exists modes_part on modes (part, id);
+"""
+FIRST = """
+judged != '' and is_rabbit = 0
+and not exists (select 1 from parts as other where other.serial = parts.serial
+    and parts.serial != '' and other.part = parts.part and other.id < parts.id
+    and (other.judged != '' or other.regions != '[]'))
+and not exists (select 1 from parts as other where other.fingerprint = parts.fingerprint
+    and parts.fingerprint != '' and other.id < parts.id)
+"""
+"""Looks in shadow at a part and a picture that no head had said anything of before."""
 BUSY_S = 5.0
 AT_ONCE = 500
 """Looks that are read before others have their turn."""
@@ -78,6 +101,14 @@ class Part:
     """What a person said instead."""
     overruled_by: str = ""
     why: str = ""
+    overruled_at: datetime | None = None
+    judged: str = ""
+    """What the station says of a part in shadow, of which a person decides; else empty."""
+    judged_reason: str = ""
+    taught: str = ""
+    """In shadow: which state of the part's file it was judged by."""
+    fingerprint: str = ""
+    """In shadow: of the picture, so that one shown twice counts once."""
     at: datetime = NEVER
     id: int = 0
     """Of the journal; grows."""
@@ -86,6 +117,19 @@ class Part:
     def verdict(self) -> str:
         """What holds in the end: a person's word, else the station's."""
         return self.overruled or self.outcome
+
+
+@dataclass(frozen=True, slots=True)
+class ModeSaid:
+    """A part number went live, or back into shadow."""
+
+    part: str
+    mode: str
+    by: str
+    why: str
+    proven: tuple[str, ...]
+    """What was proven then, in words."""
+    at: datetime = NEVER
 
 
 COLUMNS = tuple(f.name for f in fields(Part) if f.name != "id")
@@ -128,6 +172,13 @@ class Journal:
             self._file.execute("pragma journal_mode = wal")
             self._file.execute("pragma synchronous = full")
             self._file.executescript(SCHEMA)
+            there = {row[1] for row in self._file.execute("pragma table_info(parts)")}
+            for name in LATER:
+                if name not in there:
+                    self._file.execute(
+                        f"alter table parts add column {name} text not null default ''"
+                    )
+            self._file.executescript(LATER_INDEXES)
             self._reading = sqlite3.connect(path, timeout=BUSY_S, check_same_thread=False)
             self._reading.execute("pragma query_only = on")
         self._one_reads = threading.Lock()
@@ -216,9 +267,9 @@ class Journal:
         """
         with self._alone, _told(self.path):
             done = self._file.execute(
-                "update parts set overruled = ?, overruled_by = ?, why = ? "
+                "update parts set overruled = ?, overruled_by = ?, why = ?, overruled_at = ? "
                 "where id = ? and overruled = ''",
-                (verdict, by, why, id),
+                (verdict, by, why, datetime.now(UTC).isoformat(), id),
             )
         if done.rowcount:
             return
@@ -310,6 +361,37 @@ class Journal:
             if inode:
                 self._opened[path] = inode
 
+    def in_shadow(self, part: str) -> list[Part]:
+        """First looks at parts of a number in shadow, those of which a person spoke first, in the
+        order in which they did; red rabbits are no parts."""
+        order = "order by overruled_at = '', overruled_at, id"
+        return self._some(f"where part = ? and {FIRST} {order}", [part])
+
+    def say_mode(self, said: ModeSaid) -> None:
+        """Keep that a part number went live or into shadow.
+
+        Raises:
+            Unavailable: the disk is full or gone.
+        """
+        now = datetime.now(UTC).isoformat()
+        row = (now, said.part, said.mode, said.by, said.why, json.dumps(said.proven))
+        with self._alone, _told(self.path):
+            self._file.execute(
+                "insert into modes (at, part, mode, by, why, proven) values (?, ?, ?, ?, ?, ?)", row
+            )
+
+    def modes(self, part: str) -> list[ModeSaid]:
+        """When a part number went live or into shadow, oldest first."""
+        with self._alone, _told(self.path):
+            rows = self._file.execute(
+                "select part, mode, by, why, proven, at from modes where part = ? order by id",
+                [part],
+            ).fetchall()
+        return [
+            ModeSaid(number, mode, by, why, tuple(json.loads(words)), datetime.fromisoformat(at))
+            for number, mode, by, why, words, at in rows
+        ]
+
     def _some(self, rest: str, given: Sequence[Any]) -> list[Part]:
         rows = self.ask(f"select {', '.join(COLUMNS)}, id from parts {rest}", given)
         return [_part(row) for row in rows]
@@ -321,6 +403,7 @@ def _row(part: Part) -> list[Any]:
     ]
     plain = {
         "at": part.at.isoformat(),
+        "overruled_at": part.overruled_at.isoformat() if part.overruled_at else "",
         "is_rabbit": int(part.is_rabbit),
         "regions": json.dumps(regions),
         "times": json.dumps({name: round(ms, 3) for name, ms in part.times.items()}),
@@ -331,6 +414,8 @@ def _row(part: Part) -> list[Any]:
 def _part(row: Sequence[Any]) -> Part:
     told = dict(zip((*COLUMNS, "id"), row, strict=True))
     told["at"] = datetime.fromisoformat(told["at"])
+    when = told["overruled_at"]
+    told["overruled_at"] = datetime.fromisoformat(when) if when else None
     told["is_rabbit"] = bool(told["is_rabbit"])
     told["regions"] = tuple(Seen(*one) for one in json.loads(told["regions"]))
     told["times"] = json.loads(told["times"])

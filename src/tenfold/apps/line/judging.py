@@ -16,6 +16,7 @@ from tenfold.apps.line.regions import cut
 from tenfold.apps.line.station import Identity
 from tenfold.apps.line.values import Complaint, Frame, Pixels, Region, Said, Sight, Trigger
 from tenfold.errors import NotFound
+from tenfold.loop.labelling import is_good_or_bad
 from tenfold.serving.desk import Desk
 from tenfold.serving.inference import Replies, Reply
 
@@ -129,14 +130,25 @@ def _told(known: Known, replies: Mapping[str, Replies]) -> list[Said]:
         for place, check in enumerate(region.checks):
             if isinstance(check, Golden) or check.head not in heard:
                 continue
-            answer = heard[check.head].answer
-            found.append(
-                Said(region.name, place, answer.decision, answer.score, unfit=answer.unfit)
-            )
+            found.append(_said(region.name, place, heard[check.head]))
     return found
 
 
 Compared = list[tuple[Said, tuple[Difference, ...]]]
+
+
+def _said(region: str, place: int, reply: Reply) -> Said:
+    answer, manifest = reply.answer, reply.head.manifest
+    tells_bad = is_good_or_bad(manifest)
+    return Said(
+        region,
+        place,
+        answer.decision,
+        answer.score,
+        unfit=answer.unfit,
+        threshold=manifest.thresholds[0] if tells_bad else None,
+        good=manifest.classes[0] if tells_bad else "",
+    )
 
 
 def _compared(known: Known, regions: tuple[Region, ...]) -> Compared:

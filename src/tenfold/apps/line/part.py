@@ -12,12 +12,14 @@ regions:
 from pathlib import Path
 from typing import Annotated, Literal
 
+import yaml
 from pydantic import Field, model_validator
 
 from tenfold.specs.yaml_file import Name, Part, parsed, text_of
 
 HINT = "docs/line.md lists every key of a part."
 Motion = Literal["fixed", "shift", "similarity", "affine"]
+Mode = Literal["live", "shadow"]
 Pixel = Annotated[int, Field(ge=0)]
 Box = tuple[Pixel, Pixel, Pixel, Pixel]
 """Left, top, right, bottom in pixels of the reference; right and bottom lie outside."""
@@ -54,8 +56,9 @@ class Surface(Part):
     check: Literal["surface"]
     head: Name
     """A deployment that is asked about the region."""
-    good: tuple[str, ...] = ("good",)
-    """What the head says of a good one; whatever else it says is the reason of a reject."""
+    good: tuple[str, ...] = ()
+    """What the head says of a good one; whatever else it says is the reason of a reject. Empty: as
+    the head calls it."""
 
 
 class Assembly(Part):
@@ -162,6 +165,8 @@ class PartSpec(Part):
     align: Alignment = Alignment()
     regions: Annotated[tuple[RegionSpec, ...], Field(min_length=1)]
     counts: tuple[Count, ...] = ()
+    mode: Mode = "live"
+    """`shadow`: the station judges and records, and a person decides about each part."""
 
     @model_validator(mode="after")
     def _names(self) -> "PartSpec":
@@ -183,6 +188,10 @@ class PartSpec(Part):
             if not isinstance(check, Golden)
         ]
         return tuple(dict.fromkeys(asked))
+
+    def to_yaml(self) -> str:
+        plain = self.model_dump(mode="json", exclude_defaults=True)
+        return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
 
 
 def parse_part(text: str, *, where: str) -> PartSpec:

@@ -30,9 +30,19 @@ def pictures_in(folder: Path) -> Iterator[Pixels]:
         NotFound: there is no such folder.
         DataError: it holds no picture.
     """
+    return map(read, paths_in(folder))
+
+
+def paths_in(folder: Path) -> list[Path]:
+    """Where the pictures of a folder are, by name.
+
+    Raises:
+        NotFound: there is no such folder.
+        DataError: it holds no picture.
+    """
     if not folder.is_dir():
         raise NotFound("there is no such folder.", where=str(folder))
     names = sorted(path for path in folder.iterdir() if is_picture(path.name))
     if not names:
         raise DataError("the folder holds no picture.", where=str(folder))
-    return map(read, names)
+    return names

@@ -14,6 +14,7 @@ from tenfold.apps.line.journal import Journal
 from tenfold.apps.line.judging import Eyes
 from tenfold.apps.line.keeping import Keeping
 from tenfold.apps.line.parts import Parts
+from tenfold.apps.line.shadowing import Shadowing
 from tenfold.apps.line.shifts import Starts
 from tenfold.apps.line.station import CameraLight, Retention, StationSpec, load_station
 from tenfold.errors import NotFound
@@ -90,7 +91,8 @@ def opened(workspace: Workspace, spec: StationSpec) -> Generator[Station]:
         closing(open_camera(spec.camera, _camera_lights(spec))) as camera,
         closing(open_floor(spec)) as floor,
     ):
-        eyes = Eyes(parts_of(workspace, spec.station), desk, spec.identity)
+        parts = parts_of(workspace, spec.station)
+        eyes = Shadowing(Eyes(parts, desk, spec.identity), parts)
         evidence = evidence_of(workspace, spec.station, spec.retention)
         with closing(Keeping(evidence, journal)) as keeping:
             yield Station(floor, camera, eyes, journal, rules_of(spec), keeper=keeping)

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from tenfold.specs.bar import Bar
 from tenfold.specs.yaml_file import Name, Part, parsed, text_of
 
 HINT = "docs/line.md lists every key."
@@ -299,6 +300,10 @@ class StationSpec(Part):
     outputs: tuple[Telling, ...] = ()
     """Told beside the controller, which never waits for them."""
     retention: Retention = Retention()
+    bar: Bar = Bar(overkill=0.05, escape=0.05)
+    """What is to be proven of a part number in shadow before it goes live."""
+    go_live: Literal["by_name", "proven"] = "by_name"
+    """Who lets a part number go live: an engineer who says so, or the proof by itself too."""
 
     @model_validator(mode="after")
     def _fits(self) -> "StationSpec":
@@ -316,6 +321,8 @@ class StationSpec(Part):
             bad = [x for x in self.light if x.kind == "controller" and not x.tag.isdecimal()]
             if bad:
                 raise ValueError(f"the tag of light {bad[0].name!r} must be a register's number")
+        if self.bar.error is not None or self.bar.miss or self.bar.overkill is None:
+            raise ValueError("the `bar` of a station limits `overkill`, and `escape` if asked")
         if any(one.kind == "camera" for one in self.light) and self.camera.kind != "genicam":
             raise ValueError("a light of the camera needs a genicam camera")
         return self

@@ -14,21 +14,24 @@ from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
-import yaml
 from PIL import Image
 
 from tenfold.apps.line.align import Aligned, Lost, align
-from tenfold.apps.line.part import Assembly, Golden, PartSpec, RegionSpec
+from tenfold.apps.line.part import Assembly, Golden, Mode, PartSpec, RegionSpec
 from tenfold.apps.line.parts import Parts
 from tenfold.apps.line.reference import Reference
 from tenfold.apps.line.regions import cut
+from tenfold.apps.line.shadowing import kept_state, remember, state_of
 from tenfold.apps.line.values import Pixels
 from tenfold.atomic import write_bytes
+from tenfold.catalog import labels, picks
 from tenfold.errors import DataError
 from tenfold.factory.ingest import ingest
 from tenfold.factory.make import make_those
 from tenfold.factory.recording import Made
 from tenfold.factory.report.words import percent_up
+from tenfold.loop.harvest import harvest
+from tenfold.loop.making import learnt_of
 from tenfold.metrics.bounds import most_errors
 from tenfold.serving.deploying import deploy
 from tenfold.specs.bar import Bar
@@ -105,7 +108,8 @@ def teach(
     shown: Sequence[Shown],
 ) -> Taught:
     """Make and deploy a head for every check that asks one, and keep the part. A part that is
-    taught again learns from all pictures that it was ever shown.
+    taught again learns from all pictures that it was ever shown, and from what people said of its
+    regions since. It is in shadow then, unless nothing changed.
 
     Raises:
         DataError: too few good parts, or the reference cannot be found again in them.
@@ -119,6 +123,7 @@ def teach(
             where=f"part {spec.part}",
             hint=left_out[0] if left_out else "Show more good parts.",
         )
+    before = kept_state(workspace, parts, spec.part)
     asked, cuttings = _asked(spec), parts.folder / CUTTINGS
     with ThreadPoolExecutor(workspace.settings.cores) as threads:
         for region, head in asked:
@@ -129,7 +134,10 @@ def teach(
     heads = [
         _deployed(workspace, region.name, one) for (region, _), one in zip(asked, made, strict=True)
     ]
-    _keep(parts, spec, reference)
+    is_same = before is not None and before == state_of(workspace, spec, reference)
+    mode = parts.get(spec.part).spec.mode if is_same else "shadow"
+    remember(parts, spec.part, [one.pixels for one in shown])
+    _keep(parts, spec, reference, mode)
     return Taught(spec.part, tuple(heads), tuple(left_out), time.perf_counter() - began)
 
 
@@ -180,7 +188,7 @@ def good_of(region: RegionSpec) -> str:
         if isinstance(check, Assembly):
             return (check.present if check.must == "present" else check.absent or (GOOD,))[0]
         if not isinstance(check, Golden):
-            return check.good[0]
+            return check.good[0] if check.good else GOOD
     return GOOD
 
 
@@ -188,13 +196,13 @@ def _task(workspace: Workspace, folder: Path, region: RegionSpec) -> TaskSpec:
     """Classes are told apart where several are shown; else what is not good is strange."""
     head = folder.name
     ingest(workspace, folder, name=head, format="image_folder", alike=True)
-    labels = {path.name for path in folder.iterdir()}
     is_quick = sum(1 for _ in folder.rglob("*.png")) < MANY
+    shown = {path.name for path in folder.iterdir()}
     good = good_of(region)
-    has_bad = labels != {good}
+    has_bad = shown != {good}
     tells = has_bad and any(isinstance(check, Assembly) for check in region.checks)
     kind = "classify" if tells else "anomaly"
-    return TaskSpec(
+    task = TaskSpec(
         task=head,
         kind=kind,
         dataset=head,
@@ -203,6 +211,15 @@ def _task(workspace: Workspace, folder: Path, region: RegionSpec) -> TaskSpec:
         rung=QUICK[kind] if is_quick else None,
         size_px=canvas_px(region),
     )
+    return task.model_copy(update={"dataset": dataset_of(workspace, task)})
+
+
+def dataset_of(workspace: Workspace, task: TaskSpec) -> str:
+    """What was shown; where people said more of what the head was asked about since, with that.
+    It fits and never judges, for it was picked because it is hard."""
+    settled = picks.settled(workspace.scope, task.task)
+    said = learnt_of(settled, labels.of_deployment(workspace.scope, task.task))
+    return harvest(workspace, task, task.task, said).dataset if said else task.dataset
 
 
 def canvas_px(region: RegionSpec) -> int:
@@ -234,14 +251,12 @@ def _more_good(judged: int, alpha: float) -> int:
     return max(0, needed - judged)
 
 
-def _keep(parts: Parts, spec: PartSpec, reference: Pixels) -> None:
+def _keep(parts: Parts, spec: PartSpec, reference: Pixels, mode: Mode) -> None:
     """The part's file comes last: without it there is no such part."""
     picture = f"{spec.part}.png"
     write_bytes(parts.folder / picture, _png(reference))
-    kept = spec.model_copy(update={"reference": picture})
-    plain = kept.model_dump(mode="json", exclude_defaults=True)
-    text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
-    write_bytes(parts.folder / f"{spec.part}.yaml", text.encode())
+    kept = spec.model_copy(update={"reference": picture, "mode": mode})
+    write_bytes(parts.folder / f"{spec.part}.yaml", kept.to_yaml().encode())
     parts.get(spec.part)  # what takes long of its reference is kept for the first that comes
 
 

@@ -78,6 +78,10 @@ class Said:
     """How sure of it, or how bad."""
     unfit: str = ""
     """Why nobody should judge the region; empty when it is fit."""
+    threshold: float | None = None
+    """Of a head that tells good from bad: it is bad from this score on."""
+    good: str = ""
+    """What such a head calls a good one."""
     differences: int = 0
     """From the golden reference."""
 

@@ -59,9 +59,12 @@ async def ask(visitor: Visitor, names: list[str]) -> None:
                 _choose(say("What to make"), "what", kinds, "fleet" if is_fleet else "task")
             field = _field(say("Fleet file (YAML)") if is_fleet else say("Task file (YAML)"), text)
             field.props["data-draft"] = f"{visitor.identity.actor} {visitor.request.url.query}"
-            again = words(say("Propose it anew"), tag="button", classes="button plain")
-            again.props["type"] = "button"
-            again.on("click", js_handler="() => tenfold.proposeAnew()")
+            # beside what is written: a button below what is told would move while it is pressed
+            with ui.element("div").classes("row"):
+                go = _go(visitor)
+                again = words(say("Propose it anew"), tag="button", classes="button plain")
+                again.props["type"] = "button"
+                again.on("click", js_handler="() => tenfold.proposeAnew()")
         with card(say("What it will do")):
             told = ui.element("div").classes("told-task").props('id="told-task" role="status"')
             words(
@@ -76,8 +79,6 @@ async def ask(visitor: Visitor, names: list[str]) -> None:
                 ),
                 classes="muted",
             )
-            with ui.element("div"):
-                go = _go(visitor)
     await _Reader(visitor, told, field, go).read_as_typed(text)
     ui.run_javascript("tenfold.takeUpDraft()")
 

@@ -22,6 +22,7 @@ REASONS = {
     "disagreement": "two models said different things",
     "drift": "production changed",
     "miss": "reported as a missed defect",
+    "overruled": "somebody at the line did not believe it",
     "suspect": "its label was doubted",
 }
 HELP = (
