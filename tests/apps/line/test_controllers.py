@@ -202,7 +202,7 @@ def test_the_newest_part_is_the_one_that_is_there(bench, controller):
     for sequence in (1, 2):
         bench.bring(sequence)
         soon(lambda sequence=sequence: controller.stands(sequence))
-    time.sleep(0.5)  # nobody waited for either
+    time.sleep(0.1)  # nobody waited for either
     assert controller.wait(5).sequence == 2
     assert controller.wait(0.05) is None
 
