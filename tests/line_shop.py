@@ -10,8 +10,8 @@ import tenfold
 from parts_drawn import BOXES, plate, seen
 from tenfold.apps.line.journal import Part, Seen
 from tenfold.apps.line.part import PartSpec
-from tenfold.apps.line.running import folder_of, journal_of, parts_of
 from tenfold.apps.line.shadowing import taught_as
+from tenfold.apps.line.stations import folder_of, journal_of, parts_of
 from tenfold.catalog import deployments
 from tenfold.factory.make import make
 from tenfold.factory.plan import plan

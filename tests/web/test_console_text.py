@@ -13,13 +13,35 @@ from tenfold import roles
 from tenfold.factory.report import charts
 from tenfold.settings import Settings
 from tenfold.web import console
-from tenfold.web.console import activity, frame, ledger, machine, parts, people, rates_form
+from tenfold.web.console import (
+    activity,
+    frame,
+    ledger,
+    line_parts,
+    line_station,
+    line_words,
+    machine,
+    parts,
+    people,
+    rates_form,
+)
 
 FOLDER = Path(console.__file__).parent
 TOLD = [Path(charts.__file__)]
 """Files below the console that say what they are told to say in another language."""
 OUTCOMES = {"not promising", "over budget", "classify"}
 """Words of the catalog that screens say as they are."""
+LINE = (
+    line_words.PLAIN,
+    line_words.UNFIT,
+    line_words.DO,
+    line_words.VERDICTS,
+    line_words.STAGES,
+    line_station.LAMPS,
+    line_station.COUNTS,
+    line_parts.OUTCOMES,
+)
+"""What the screens of a station say by way of a table."""
 FILES = sorted(FOLDER.glob("*.py"))
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 LETTERS = re.compile("[A-Za-z]{2,}")
@@ -83,6 +105,10 @@ def looked_up():
         *machine.EMPTY.values(),
         *rates_form.RATES.values(),
         *rates_form.WRONG.values(),
+        *(word for table in LINE for word in table.values()),
+        *(told for _, told in line_words.SHAPES),
+        line_words.SILENT,
+        line_words.ASLEEP,
         *(field.metadata["help"] for field in fields(Settings)),
     }
 

@@ -47,6 +47,7 @@ COMMAND = re.compile(r"(POST|Content-Type:|curl) \S+.*")
 SHAPES = Counter(map(shape, TABLE))
 EN, ZH = Text("en"), Text("zh")
 HANDED_ON = {
+    ("tenfold.apps.line.journal", "', '.join(TEXTS)"),
     ("tenfold.catalog.faults", "told.hint"),
     ("tenfold.engine.outcomes", "message"),
     ("tenfold.engine.ray_cluster", "words"),

@@ -96,8 +96,8 @@ def teach_part(
     """Teach a station a part; seconds later its heads are at work."""
     from tenfold.apps.line.part import load_part
     from tenfold.apps.line.pictures import pictures_in, read
-    from tenfold.apps.line.running import parts_of
     from tenfold.apps.line.station import load_station
+    from tenfold.apps.line.stations import parts_of
     from tenfold.apps.line.teach import Shown, in_words, teach
 
     asked, wanted = load_station(spec), load_part(part)
@@ -106,12 +106,20 @@ def teach_part(
         shown += [Shown(pixels, {region: label}) for pixels in pictures_in(folder)]
     with opened() as workspace:
         reference = read(part.parent / wanted.reference)
-        told = teach(workspace, parts_of(workspace, asked.station), wanted, reference, shown)
+        parts = parts_of(workspace, asked.station)
+        told = teach(workspace, parts, wanted, reference, shown)
+        mode = parts.get(wanted.part).spec.mode
     if json:
-        emit({"taught": told})
+        emit({"taught": told, "mode": mode})
         return
     for line in in_words(told):
         stdout.print(escape(line), soft_wrap=True)
+    if mode == "shadow":
+        stdout.print(
+            f"It is in shadow: a person decides about each part until it is live. "
+            f"`tenfold line parts {escape(asked.station)}` says what is proven.",
+            soft_wrap=True,
+        )
 
 
 def _defect(text: str) -> tuple[str, str, Path]:

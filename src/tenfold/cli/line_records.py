@@ -38,7 +38,7 @@ def report_shift(
     json: Json = False,
 ) -> None:
     """Write the report of a shift, or of some days, as one HTML file."""
-    from tenfold.apps.line import running
+    from tenfold.apps.line import stations
     from tenfold.apps.line.counted import newest_shift
     from tenfold.apps.line.journal import Span
     from tenfold.apps.line.report import gather, render
@@ -46,12 +46,12 @@ def report_shift(
     from tenfold.atomic import write_bytes
     from tenfold.factory.report.words import percent
 
-    with opened() as workspace, closing(running.worked(workspace, station)) as journal:
+    with opened() as workspace, closing(stations.worked(workspace, station)) as journal:
         if not (shift or since or until):
             shift = newest_shift(journal)
         span = Span(shift, _moment(since), _moment(until), part=part)
-        evidence = running.evidence_of(workspace, station)
-        rabbits = running.rabbits_of(workspace, station)
+        evidence = stations.evidence_of(workspace, station)
+        rabbits = stations.rabbits_of(workspace, station)
         report = gather(journal, evidence, span, station=station, note=note, rabbits=rabbits)
         name = "".join(c if c.isalnum() else "-" for c in f"{station} {report.name}")
         path = out or workspace.settings.home / "reports" / f"line-{name}.html"
@@ -85,14 +85,14 @@ def trace_part(
     json: Json = False,
 ) -> None:
     """Tell what a station saw and said of parts, with the files of their pictures."""
-    from tenfold.apps.line import running
+    from tenfold.apps.line import stations
     from tenfold.apps.line.counted import span_of
     from tenfold.apps.line.journal import Span
 
-    with opened() as workspace, closing(running.worked(workspace, station)) as journal:
+    with opened() as workspace, closing(stations.worked(workspace, station)) as journal:
         span = Span(shift, part=part, serial=serial, lot=lot)
         looks, (in_all, _, _) = journal.newest(span, last)[::-1], span_of(journal, span)
-        evidence = running.evidence_of(workspace, station)
+        evidence = stations.evidence_of(workspace, station)
         files = [evidence.path(look) for look in looks]
     if json:
         told = [

@@ -23,6 +23,7 @@ from tenfold.web.api import (
     datasets,
     deployments,
     jobs,
+    line,
     loops,
     models,
     rates,
@@ -61,7 +62,8 @@ def created(workspace: Workspace, work: Jobs, *, identities: Identities | None =
     app.state.is_draining = False
     app.state.reporting = asyncio.Lock()
     app.state.intake = Intake(limit_bytes=PICTURE_BYTES, timeout_s=PICTURE_S)
-    for part in (accounts, uploads, datasets, models, deployments, loops, review, jobs, rates):
+    parts = (accounts, uploads, datasets, models, deployments, loops, review, jobs, rates, line)
+    for part in parts:
         app.include_router(part.router)
     app.add_exception_handler(TenfoldError, errors.told)
     app.add_exception_handler(HTTPException, _refused)

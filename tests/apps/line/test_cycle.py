@@ -1,5 +1,6 @@
 """The cycle releases a part only when all is well, and says why it does not."""
 
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from datetime import time as clock
@@ -7,7 +8,7 @@ from datetime import time as clock
 import numpy as np
 import pytest
 
-from tenfold.apps.line.cycle import Judged, Rules, Station
+from tenfold.apps.line.cycle import Beside, Judged, Rules, Station
 from tenfold.apps.line.journal import Journal
 from tenfold.apps.line.shifts import Starts
 from tenfold.apps.line.values import Frame, Trigger
@@ -306,6 +307,23 @@ def test_a_rabbit_that_nobody_looked_at_proves_nothing(strict, why):
     assert strict.station.seeing() == "unproven"
 
 
+def test_in_shadow_nothing_leaves_and_red_rabbits_are_judged_as_ever(strict):
+    strict.mind.says = Judged("ok", is_shadow=True, taught="t1")
+    assert strict.pass_one(1) == (1, "manual", "in shadow")
+    strict.mind.says = Judged("reject", "scratch", is_shadow=True)
+    assert strict.pass_one(2) == (2, "manual", "in shadow")
+    assert strict.pass_one(3, "R1") == (3, "reject", "scratch")
+    kept = {part.sequence: part for part in strict.journal.find()}
+    assert [kept[n].judged for n in (1, 2, 3)] == ["ok", "reject", ""]
+    assert (kept[1].taught, kept[2].judged_reason) == ("t1", "scratch")
+
+
+def test_what_is_late_in_shadow_proves_nothing(line):
+    line.mind.takes_s, line.mind.says = 0.3, Judged("ok", is_shadow=True)
+    assert line.pass_one(1)[1:] == ("reject", "late")
+    assert line.journal.get(1).judged == ""
+
+
 def test_the_newest_sequences_are_the_last_to_be_forgotten(line):
     for sequence in range(1, 111):
         line.pass_one(sequence)
@@ -313,3 +331,64 @@ def test_the_newest_sequences_are_the_last_to_be_forgotten(line):
     again.pass_one(111)
     again.pass_one(110)
     assert [told[0] for told in again.gate.told] == [111]
+
+
+def test_a_part_that_somebody_asked_for_goes_to_a_person(line):
+    line.pass_one(1)
+    line.journal.ask_for("ann")
+    line.journal.ask_for("bob")
+    assert line.journal.asking() == "ann"
+    assert line.pass_one(2) == (2, "manual", "asked for")
+    assert line.pass_one(3) == (3, "ok", "")
+    (second,) = [part for part in line.journal.find() if part.sequence == 2]
+    assert (line.journal.asking(), line.journal.asking(second.id)) == ("", "ann")
+
+
+def test_what_was_asked_can_be_taken_back(line):
+    line.journal.ask_for("ann")
+    line.journal.ask_no_more()
+    assert line.pass_one(1) == (1, "ok", "")
+
+
+def test_a_red_rabbit_is_no_part_that_anybody_asks_for(strict):
+    strict.journal.ask_for("ann")
+    strict.mind.says = Judged("reject", "scratch")
+    assert strict.pass_one(1, "R1") == (1, "reject", "scratch")
+    assert strict.journal.asking() == "ann"
+
+
+def test_a_request_that_cannot_be_looked_up_releases_nothing(line, monkeypatch):
+    def away():
+        raise Unavailable("the journal cannot be used: disk I/O error.")
+
+    monkeypatch.setattr(line.journal, "asking", away)
+    assert line.pass_one(1) == (1, "manual", "asked for")
+
+
+def test_every_problem_of_a_station_is_told_at_once(strict):
+    strict.pass_one(1)
+    strict.eye.is_silent = True
+    state = strict.station.state()
+    assert (state.is_ready, state.reason) == (False, "camera silent")
+    assert (state.camera, state.seeing, state.rabbits_left) == (
+        "it is silent",
+        "unproven",
+        ("R1", "R2"),
+    )
+    assert state.last == 1
+
+
+def test_the_heart_says_how_the_station_stands_and_that_it_was_stopped(tmp_path):
+    told, journal = [], Journal(tmp_path / "parts.sqlite")
+    rules = Rules(deadline_s=0.5, shifts=SHIFTS, station="s1")
+    station = Station(Gate(), Eye(), Mind(), journal, rules, Beside(None, told.append))
+    running = threading.Thread(target=station.run)
+    running.start()
+    while len(told) < 2:
+        time.sleep(0.01)
+    station.ask_to_stop()
+    running.join()
+    journal.close()
+    assert [state.beats for state in told[:2]] == [1, 2]
+    assert told[0].is_ready
+    assert (told[-1].is_ready, told[-1].reason) == (False, "stopped")

@@ -18,10 +18,10 @@ from tenfold.apps.line.asking import heads
 from tenfold.apps.line.cycle import Rules, Station
 from tenfold.apps.line.judging import Eyes
 from tenfold.apps.line.overruling import Word, inspected
-from tenfold.apps.line.running import folder_of, journal_of, parts_of
 from tenfold.apps.line.shadowing import Shadowing, fingerprint_of, remember
 from tenfold.apps.line.shifts import Starts
 from tenfold.apps.line.station import parse
+from tenfold.apps.line.stations import folder_of, journal_of, parts_of
 from tenfold.apps.line.values import Frame, Trigger
 from tenfold.errors import Conflict, SpecError
 

@@ -15,7 +15,8 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from tenfold.apps.line.journal import Journal, Part, Seen
-from tenfold.apps.line.shifts import Seeing, Shown, Starts, seeing
+from tenfold.apps.line.shifts import Seeing, Shift, Shown, Starts, left, seeing
+from tenfold.apps.line.state import STOPPED, State
 from tenfold.apps.line.values import (
     Decision,
     Frame,
@@ -36,6 +37,7 @@ BEAT_S = 0.5
 UNPROVEN, BLIND, LATE = "red rabbits wait", "a red rabbit passed", "late"
 GONE, SILENT = "the next part came", "camera silent"
 UNRECORDED, FULL, DAMAGED = "not recorded", "disk full", "journal damaged"
+ASKED = "asked for"
 IN_SHADOW = "in shadow"
 """A person decides: the part's heads are not proven, or nobody said yet that they are live."""
 UNSEEN = (LATE, GONE, SILENT)
@@ -133,6 +135,19 @@ class Rules:
     rabbits: tuple[str, ...] = ()
     """Serials of known bad master parts; each shift must see every one rejected."""
     grab_s: float = 1.0
+    station: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """Who hears of it beside the controller; no part waits for them."""
+
+    keeper: Keeper | None
+    tell: Callable[[State], None]
+
+
+def _unheard(_: State) -> None:
+    pass
 
 
 class Station:
@@ -145,17 +160,19 @@ class Station:
         judge: Judge,
         journal: Journal,
         rules: Rules,
-        *,
-        keeper: Keeper | None = None,
+        beside: Beside | None = None,
     ) -> None:
         self._controller, self._camera, self._judge = controller, camera, judge
-        self._journal, self._rules, self._keeper = journal, rules, keeper
+        self._journal, self._rules = journal, rules
+        self._keeper = beside.keeper if beside else None
+        self._tell = beside.tell if beside else _unheard
         self._now: Callable[[], datetime] = lambda: datetime.now(UTC)
         self._stopped = threading.Event()
         self._known = deque(
             (part.sequence for part in reversed(journal.last(REMEMBERED))), REMEMBERED
         )
         self._beats = 0
+        self._last = max((part.id for part in journal.last(1)), default=0)
 
     def ask_to_stop(self) -> None:
         self._stopped.set()
@@ -172,6 +189,7 @@ class Station:
                 log.exception("defect of the station")
                 self._stopped.wait(WAIT_S)
         beating.join()
+        self._note(replace(self.state(), is_ready=False, reason=STOPPED))
 
     def one(self, trigger: Trigger) -> Part | None:
         """Look at one part, and say what becomes of it; None: it was looked at before, and a
@@ -185,9 +203,11 @@ class Station:
         judged = self._judged(trigger, began)
         part = self._part(trigger, judged, began)
         try:
-            part_id = self._journal.put(part)
+            part_id = self._last = self._journal.put(part)
         except TenfoldError as error:
             return self._untold(part, error)
+        if part.reason == ASKED:
+            self._answer(part_id)
         is_late = time.perf_counter() - began > self._rules.deadline_s
         if part.outcome == "ok" and is_late and not part.is_rabbit:  # a rabbit never leaves anyway
             part = replace(part, outcome="reject", reason=LATE)  # the controller waits no longer
@@ -216,6 +236,12 @@ class Station:
         except TenfoldError as away:
             log.error("the controller was not told of part %d: %s", part.sequence, away)
         return replace(part, outcome="reject", reason=UNRECORDED)
+
+    def _answer(self, part_id: int) -> None:
+        try:
+            self._journal.answer(part_id)
+        except TenfoldError as error:
+            log.error("the part after %d goes to a person too: %s", part_id, error)
 
     def _judged(self, trigger: Trigger, began: float) -> Judged:
         rules, asked = self._rules, time.perf_counter()
@@ -250,7 +276,8 @@ class Station:
             return Judged("manual", "defect of the station")
 
     def _part(self, trigger: Trigger, judged: Judged, began: float) -> Part:
-        """What is recorded. A red rabbit never leaves; nor does any part before all were shown."""
+        """What is recorded. A red rabbit never leaves; nor does any part before all were shown, or
+        one that somebody asked for."""
         serial = trigger.serial or judged.serial
         is_rabbit = serial in self._rules.rabbits
         outcome, reason = judged.outcome, judged.reason
@@ -261,6 +288,8 @@ class Station:
             seen = self.seeing()
             if seen != "proven":
                 outcome, reason = "manual", UNPROVEN if seen == "unproven" else BLIND
+        if not is_rabbit and self._is_asked():
+            outcome, reason = "manual", ASKED
         now = self._now()
         return Part(
             sequence=trigger.sequence,
@@ -280,20 +309,34 @@ class Station:
             fingerprint=judged.fingerprint if is_shadow else "",
         )
 
+    def _is_asked(self) -> bool:
+        """Whether somebody wants to see this part; what cannot be looked up is not released."""
+        try:
+            return self._journal.asking() != ""
+        except TenfoldError as error:
+            log.error("%s", error)
+            return True
+
     def seeing(self) -> Seeing:
         """Whether this shift's red rabbits were rejected for what was seen of them; what cannot be
         looked up is not proven."""
+        shift = self._shift()
+        return seeing(self._rules.rabbits, self._shown(shift), shift)
+
+    def _shift(self) -> Shift:
+        return self._rules.shifts.of(self._now())
+
+    def _shown(self, shift: Shift) -> list[Shown]:
+        """The red rabbits of a shift, as far as an eye saw them."""
         if not self._rules.rabbits:
-            return "proven"
-        shift = self._rules.shifts.of(self._now())
+            return []
         try:
             looks = self._journal.rabbits(shift.name)
         except TenfoldError as error:
             log.error("%s", error)
-            return "unproven"
+            return []
         seen = (look for look in looks if look.reason not in UNSEEN)
-        shown = [Shown(look.serial, look.outcome == "reject", look.at) for look in seen]
-        return seeing(self._rules.rabbits, shown, shift)
+        return [Shown(look.serial, look.outcome == "reject", look.at) for look in seen]
 
     def _put(self, part: Part) -> None:
         """Only `ok` releases, and never a red rabbit."""
@@ -307,25 +350,54 @@ class Station:
 
     def test(self) -> str:
         """What keeps the station from releasing; empty: nothing."""
-        if self._camera.problem():
-            return SILENT
-        problem = self._controller.problem() or self._judge.test()
-        if problem:
-            return problem
+        return self.state().reason
+
+    def state(self) -> State:
+        """How everything stands; the first problem is why nothing is released."""
+        camera, controller = self._camera.problem(), self._controller.problem()
+        heads, disk, shift = self._judge.test(), self._disk(), self._shift()
+        shown = self._shown(shift)
+        seen = seeing(self._rules.rabbits, shown, shift)
+        unseen = {"proven": "", "unproven": UNPROVEN, "blind": BLIND}[seen]
+        reason = (SILENT if camera else "") or controller or heads or disk
+        return State(
+            station=self._rules.station,
+            at=datetime.now(UTC),
+            is_ready=not (reason or unseen),
+            reason=reason or unseen,
+            camera=camera,
+            controller=controller,
+            heads=heads,
+            disk=disk,
+            seeing=seen,
+            rabbits_left=tuple(left(self._rules.rabbits, shown, shift)),
+            shift=shift.name,
+            beats=self._beats,
+            last=self._last,
+        )
+
+    def _disk(self) -> str:
         try:
             self._journal.probe()
         except TenfoldError as error:
             return DAMAGED if isinstance(error, IntegrityError) else FULL
-        seen = self.seeing()
-        return {"proven": "", "unproven": UNPROVEN, "blind": BLIND}[seen]
+        return ""
+
+    def _note(self, state: State) -> None:
+        """For screens, which no heart waits for."""
+        try:
+            self._tell(state)
+        except TenfoldError as error:
+            log.warning("screens are not told: %s", error)
 
     def _beat(self) -> None:
         """The heart beats after each self-test that was passed, and only then."""
         while not self._stopped.wait(BEAT_S):
             try:
-                reason = self.test()
-                self._beats += not reason
-                self._controller.beat(self._beats, is_ready=not reason, reason=reason)
+                state = self.state()
+                self._beats += state.is_ready
+                self._note(replace(state, beats=self._beats))
+                self._controller.beat(self._beats, is_ready=state.is_ready, reason=state.reason)
             except TenfoldError as error:
                 log.warning("no heartbeat: %s", error)
             except Exception:

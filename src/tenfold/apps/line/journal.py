@@ -32,6 +32,9 @@ create table if not exists modes (
     by text not null, why text not null, proven text not null
 );
 create table if not exists probe (id integer primary key, at text not null);
+create table if not exists asked (
+    id integer primary key, at text not null, who text not null, part integer not null
+);
 create index if not exists parts_serial on parts (serial);
 create index if not exists parts_lot on parts (lot);
 create index if not exists parts_part on parts (part);
@@ -40,6 +43,10 @@ create index if not exists parts_shift on parts (shift, outcome);
 create index if not exists parts_outcome on parts (outcome, id);
 create index if not exists parts_rabbits on parts (shift) where is_rabbit = 1;
 create index if not exists parts_overruled on parts (at) where overruled != '';
+create index if not exists parts_verdict on parts (coalesce(nullif(overruled, ''), outcome), id);
+create index if not exists parts_counted
+    on parts (shift, is_rabbit, serial, id, outcome, overruled, reason);
+create index if not exists asked_part on asked (part);
 """
 LATER = ("overruled_at", "judged", "judged_reason", "taught", "fingerprint")
 """Columns that older journals lack."""
@@ -143,23 +150,28 @@ class Span:
     begins: datetime | None = None
     ends: datetime | None = None
     """Excluded."""
+    after: int = 0
+    """Looks of a greater id."""
     part: str = ""
     serial: str = ""
     lot: str = ""
 
     @property
-    def clause(self) -> tuple[str, list[str]]:
+    def clause(self) -> tuple[str, list[Any]]:
         """The condition of an SQL query, and what its marks stand for."""
         texts = {name: getattr(self, name) for name in TEXTS}
-        asked = {f"{name} = ?": text for name, text in texts.items() if text}
+        asked: dict[str, Any] = {f"{name} = ?": text for name, text in texts.items() if text}
         for mark, at in (("at >= ?", self.begins), ("at < ?", self.ends)):
             if at is not None:
                 asked[mark] = at.astimezone(UTC).isoformat()
+        if self.after:
+            asked["id > ?"] = self.after
         return " and ".join(asked) or "true", list(asked.values())
 
 
 class Journal:
-    """One station's; one process writes, and no reader holds it up."""
+    """One station's. One process puts parts and no reader holds it up; others may look, ask and
+    overrule meanwhile."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -280,12 +292,48 @@ class Journal:
             hint="A look is overruled once; send the part through again.",
         )
 
+    def ask_for(self, who: str) -> None:
+        """Have the next part go to a person, whatever is seen of it; asked twice is asked once.
+
+        Raises:
+            Unavailable: the disk is full or gone.
+        """
+        with self._alone, _told(self.path):
+            self._file.execute(
+                "insert into asked (at, who, part) select ?, ?, 0 "
+                "where not exists (select 1 from asked where part = 0)",
+                (datetime.now(UTC).isoformat(), who),
+            )
+
+    def ask_no_more(self) -> None:
+        """What was asked and not done yet is taken back.
+
+        Raises:
+            Unavailable: the disk is full or gone.
+        """
+        with self._alone, _told(self.path):
+            self._file.execute("delete from asked where part = 0")
+
+    def asking(self, part: int = 0) -> str:
+        """Who asked that this part goes to a person, or the next one; empty: nobody."""
+        found = self.ask("select who from asked where part = ? limit 1", [part])
+        return found[0][0] if found else ""
+
+    def answer(self, part: int) -> None:
+        """This part went to a person, as it was asked.
+
+        Raises:
+            Unavailable: the disk is full or gone; the next part goes to a person too.
+        """
+        with self._alone, _told(self.path):
+            self._file.execute("update asked set part = ? where part = 0", (part,))
+
     def get(self, id: int) -> Part:
         """
         Raises:
             NotFound: there is no such look.
         """
-        found = self._some("where id = ?", [id])
+        found = self.some("where id = ?", [id])
         if not found:
             raise NotFound(f"no part {id} was looked at.", where=str(self.path))
         return found[0]
@@ -293,11 +341,11 @@ class Journal:
     def last(self, count: int, *, outcome: str = "") -> list[Part]:
         """The newest, newest first."""
         chosen, given = ("where outcome = ?", [outcome]) if outcome else ("", [])
-        return self._some(f"{chosen} order by id desc limit ?", [*given, count])
+        return self.some(f"{chosen} order by id desc limit ?", [*given, count])
 
     def rabbits(self, shift: str) -> list[Part]:
         """Looks at red rabbits in a shift, oldest first."""
-        return self._some("where shift = ? and is_rabbit = 1 order by id", [shift])
+        return self.some("where shift = ? and is_rabbit = 1 order by id", [shift])
 
     def find(
         self, *, part: str = "", serial: str = "", lot: str = "", shift: str = ""
@@ -310,7 +358,7 @@ class Journal:
         clause, given = span.clause
         before = 0
         while True:
-            found = self._some(
+            found = self.some(
                 f"where {clause} and id > ? order by id limit ?", [*given, before, AT_ONCE]
             )
             yield from found
@@ -322,19 +370,17 @@ class Journal:
         """The newest looks of a span, newest first."""
         clause, given = span.clause
         chosen, more = (" and outcome = ?", [outcome]) if outcome else ("", [])
-        return self._some(
-            f"where {clause}{chosen} order by id desc limit ?", [*given, *more, count]
-        )
+        return self.some(f"where {clause}{chosen} order by id desc limit ?", [*given, *more, count])
 
     def overruled(self, span: Span) -> list[Part]:
         """Looks of a span that a person overruled, oldest first."""
         clause, given = span.clause
-        return self._some(f"where {clause} and overruled != '' order by +id", given)
+        return self.some(f"where {clause} and overruled != '' order by +id", given)
 
     def shown(self, span: Span) -> list[Part]:
         """Looks of a span at red rabbits, oldest first."""
         clause, given = span.clause
-        return self._some(f"where {clause} and is_rabbit = 1 order by +id", given)
+        return self.some(f"where {clause} and is_rabbit = 1 order by +id", given)
 
     def ask(self, query: str, given: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """The rows of an SQL query that changes nothing.
@@ -365,7 +411,7 @@ class Journal:
         """First looks at parts of a number in shadow, those of which a person spoke first, in the
         order in which they did; red rabbits are no parts."""
         order = "order by overruled_at = '', overruled_at, id"
-        return self._some(f"where part = ? and {FIRST} {order}", [part])
+        return self.some(f"where part = ? and {FIRST} {order}", [part])
 
     def say_mode(self, said: ModeSaid) -> None:
         """Keep that a part number went live or into shadow.
@@ -392,7 +438,8 @@ class Journal:
             for number, mode, by, why, words, at in rows
         ]
 
-    def _some(self, rest: str, given: Sequence[Any]) -> list[Part]:
+    def some(self, rest: str, given: Sequence[Any]) -> list[Part]:
+        """Looks that a condition of SQL chooses, in its order."""
         rows = self.ask(f"select {', '.join(COLUMNS)}, id from parts {rest}", given)
         return [_part(row) for row in rows]
 

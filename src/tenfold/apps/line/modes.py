@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from tenfold.apps.line.journal import ModeSaid
 from tenfold.apps.line.part import Mode
 from tenfold.apps.line.proving import Proof, in_words, prove
-from tenfold.apps.line.running import folder_of, journal_of, parts_of
 from tenfold.apps.line.shadowing import NOBODY, heads_of, shown_to, taught_as
 from tenfold.apps.line.station import StationSpec, load_station
+from tenfold.apps.line.stations import folder_of, journal_of, parts_of
 from tenfold.atomic import write_bytes
 from tenfold.errors import Conflict, SpecError
 from tenfold.specs.bar import Bar

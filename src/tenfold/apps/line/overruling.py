@@ -9,7 +9,6 @@ asked.
 from contextlib import closing
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from pathlib import Path
 
 from tenfold import packages
 from tenfold.apps.line.align import Aligned, align
@@ -19,7 +18,7 @@ from tenfold.apps.line.modes import live_by_proof
 from tenfold.apps.line.part import Surface
 from tenfold.apps.line.parts import Known
 from tenfold.apps.line.regions import cut
-from tenfold.apps.line.running import folder_of, journal_of, parts_of
+from tenfold.apps.line.stations import evidence_of, journal_of, parts_of
 from tenfold.apps.line.teach import CUTTINGS
 from tenfold.apps.line.values import Outcome
 from tenfold.atomic import write_bytes
@@ -118,12 +117,6 @@ def in_words(told: Overruled) -> list[str]:
     return lines
 
 
-def picture_of(folder: Path, part: Part) -> bytes | None:
-    """The picture of a part, while it is kept."""
-    found = (folder / "pictures").glob(f"*/{part.id}.*")
-    return next((path.read_bytes() for path in found if path.suffix in (".png", ".jpg")), None)
-
-
 def _known(workspace: Workspace, station: str, part: Part) -> Known | None:
     try:
         return parts_of(workspace, station).get(part.part)
@@ -139,7 +132,7 @@ def _learnt(
     if known is None:
         return (), f"part number {part.part!r} is not taught here any more."
     asked = corrections(known.spec, part, word.region, word.label)
-    picture = picture_of(folder_of(workspace, station), part) if asked else b""
+    picture = evidence_of(workspace, station).picture(part) if asked else b""
     if not asked or picture is None:
         return (), "its picture is not kept." if asked else ""
     pixels = decode(picture, where=f"part {part.id}")

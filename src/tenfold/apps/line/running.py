@@ -1,69 +1,26 @@
 """A station put together from its spec: floor, camera, heads, parts and journal."""
 
+import logging
 from collections.abc import Generator
 from contextlib import closing, contextmanager
-from pathlib import Path
+from functools import partial
 
 from tenfold.apps.line.alone import alone
 from tenfold.apps.line.asking import heads
 from tenfold.apps.line.cameras import open_camera
-from tenfold.apps.line.cycle import Rules, Station
-from tenfold.apps.line.evidence import Evidence
+from tenfold.apps.line.cycle import Beside, Rules, Station
 from tenfold.apps.line.floor import open_floor
-from tenfold.apps.line.journal import Journal
 from tenfold.apps.line.judging import Eyes
 from tenfold.apps.line.keeping import Keeping
-from tenfold.apps.line.parts import Parts
 from tenfold.apps.line.shadowing import Shadowing
 from tenfold.apps.line.shifts import Starts
-from tenfold.apps.line.station import CameraLight, Retention, StationSpec, load_station
-from tenfold.errors import NotFound
+from tenfold.apps.line.state import write_state
+from tenfold.apps.line.station import CameraLight, StationSpec
+from tenfold.apps.line.stations import evidence_of, folder_of, journal_of, keep_spec, parts_of
+from tenfold.errors import TenfoldError
 from tenfold.workspace import Workspace
 
-
-def folder_of(workspace: Workspace, station: str) -> Path:
-    """What a station keeps on its machine."""
-    return workspace.settings.home / "line" / station
-
-
-def parts_of(workspace: Workspace, station: str) -> Parts:
-    return Parts(folder_of(workspace, station) / "parts")
-
-
-def journal_of(workspace: Workspace, station: str) -> Journal:
-    """
-    Raises:
-        Unavailable: it cannot be written.
-        IntegrityError: it is damaged.
-    """
-    return Journal(folder_of(workspace, station) / "journal.sqlite")
-
-
-def worked(workspace: Workspace, station: str) -> Journal:
-    """The journal of a station that was at work here.
-
-    Raises:
-        NotFound: none of that name was.
-        IntegrityError: it is damaged.
-    """
-    if not (folder_of(workspace, station) / "journal.sqlite").exists():
-        known = sorted(path.parent.name for path in folder_of(workspace, "").glob("*/*.sqlite"))
-        raise NotFound(
-            f"no station {station!r} was at work here.",
-            where=str(folder_of(workspace, "")),
-            hint=f"Known: {', '.join(known)}." if known else "`tenfold line run` starts one.",
-        )
-    return journal_of(workspace, station)
-
-
-def evidence_of(workspace: Workspace, station: str, retention: Retention | None = None) -> Evidence:
-    return Evidence(folder_of(workspace, station) / "pictures", retention or Retention())
-
-
-def rabbits_of(workspace: Workspace, station: str) -> tuple[str, ...]:
-    """The red rabbits of a station as it was last at work here; empty where that is not known."""
-    spec = folder_of(workspace, station) / "station.yaml"
-    return load_station(spec).red_rabbits if spec.exists() else ()
+log = logging.getLogger(__name__)
 
 
 def rules_of(spec: StationSpec) -> Rules:
@@ -72,12 +29,13 @@ def rules_of(spec: StationSpec) -> Rules:
         DataError: two shifts begin at one time.
     """
     shifts = tuple(sorted(spec.shifts.items(), key=lambda shift: shift[1]))
-    return Rules(spec.deadline_ms / 1000, Starts(shifts), spec.red_rabbits)
+    starts, deadline_s = Starts(shifts), spec.deadline_ms / 1000
+    return Rules(deadline_s, starts, spec.red_rabbits, station=spec.station)
 
 
 @contextmanager
 def opened(workspace: Workspace, spec: StationSpec) -> Generator[Station]:
-    """The station, ready to `run`.
+    """The station, ready to `run`; a copy of its spec is kept where screens find it.
 
     Raises:
         Unsupported: a library is not installed.
@@ -91,11 +49,21 @@ def opened(workspace: Workspace, spec: StationSpec) -> Generator[Station]:
         closing(open_camera(spec.camera, _camera_lights(spec))) as camera,
         closing(open_floor(spec)) as floor,
     ):
+        _keep(workspace, spec)
         parts = parts_of(workspace, spec.station)
         eyes = Shadowing(Eyes(parts, desk, spec.identity), parts)
-        evidence = evidence_of(workspace, spec.station, spec.retention)
+        evidence = evidence_of(workspace, spec.station)
+        tell = partial(write_state, folder_of(workspace, spec.station))
         with closing(Keeping(evidence, journal)) as keeping:
-            yield Station(floor, camera, eyes, journal, rules_of(spec), keeper=keeping)
+            beside = Beside(keeping, tell)
+            yield Station(floor, camera, eyes, journal, rules_of(spec), beside)
+
+
+def _keep(workspace: Workspace, spec: StationSpec) -> None:
+    try:
+        keep_spec(workspace, spec)
+    except TenfoldError as error:
+        log.warning("screens know the station by what it ran by before: %s", error)
 
 
 def _camera_lights(spec: StationSpec) -> list[CameraLight]:

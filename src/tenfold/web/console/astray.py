@@ -23,6 +23,7 @@ LISTS = {
     "/models/": ("/models", "Show all models"),
     "/deployments/": ("/deployments", "Show all deployments"),
     "/review/": ("/review", "Show what waits for review"),
+    "/line/": ("/line", "Show the stations"),
 }
 """Begin of an address → where what there is stands."""
 NO_PAGES = ("/api/", "/console/", "/_nicegui")

@@ -14,7 +14,15 @@ from starlette.websockets import WebSocketClose
 
 from tenfold.errors import NotAllowed, TenfoldError
 from tenfold.roles import Action, may
-from tenfold.web.console import astray, downloads, exports, picked, pictures, retold
+from tenfold.web.console import (
+    astray,
+    downloads,
+    exports,
+    line_live,
+    picked,
+    pictures,
+    retold,
+)
 from tenfold.web.console.first import FirstOwner
 from tenfold.web.console.frame import frame, refusal
 from tenfold.web.console.text import LANGUAGE_COOKIE, LANGUAGES
@@ -38,6 +46,11 @@ SCREENS: dict[str, tuple[str, Action]] = {
     "/deployments/{name:path}": ("deployment", "show"),
     "/review": ("review", "label"),
     "/review/{name:path}": ("reviewing", "label"),
+    "/line": ("line", "show"),
+    "/line/{station}": ("line_station", "show"),
+    "/line/{station}/engineer": ("line_engineer", "show"),
+    "/line/{station}/parts": ("line_parts", "show"),
+    "/line/{station}/parts/{part}": ("line_part", "show"),
     "/ledger": ("ledger", "show"),
     "/settings": ("people", "show"),
     "/activity": ("activity", "activity"),
@@ -59,6 +72,7 @@ def attach(app: FastAPI, first: FirstOwner) -> None:
     downloads.attach(app)
     exports.attach(app)
     picked.attach(app)
+    line_live.attach(app)
     astray.attach(app)
     for path, (name, action) in SCREENS.items():
         screen: Screen = import_module(f"tenfold.web.console.{name}").screen

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from nicegui import ui
 
+from tenfold.apps.line.stations import names
 from tenfold.roles import Action
 from tenfold.web.console.parts import heading, link, words
 from tenfold.web.console.text import Language
@@ -20,6 +21,7 @@ PLACES: tuple[tuple[str, str, Action], ...] = (
     ("/models", "Models", "show"),
     ("/deployments", "Deployments", "show"),
     ("/review", "Review", "label"),
+    ("/line", "Line", "show"),
     ("/ledger", "Ledger", "show"),
     ("/settings", "Settings", "show"),
     ("/activity", "Activity", "activity"),
@@ -57,7 +59,7 @@ def frame(visitor: Visitor, path: str) -> Generator[None]:
         with ui.element("nav") as around:
             around.props["aria-label"] = say("Screens")
             for place, name, action in PLACES:
-                if visitor.may(action):
+                if visitor.may(action) and (place != "/line" or _has_line(visitor)):
                     _place(say(name), place, is_here=_is_here(place, path))
         with ui.element("div").classes("who"):
             _who(visitor)
@@ -107,6 +109,10 @@ def _place(name: str, place: str, *, is_here: bool) -> None:
     made = link(name, place)
     if is_here:
         made.props["aria-current"] = "page"
+
+
+def _has_line(visitor: Visitor) -> bool:
+    return bool(names(visitor.app.state.workspace.settings.home))
 
 
 def _is_here(place: str, path: str) -> bool:

@@ -6,9 +6,10 @@ from tenfold.catalog.at_work import AtWork
 from tenfold.catalog.overview import Overview
 from tenfold.ledger.cost import money
 from tenfold.web.console.frame import title
+from tenfold.web.console.line_words import standing as standing_words
 from tenfold.web.console.parts import Tone, card, empty, link, words
 from tenfold.web.console.retold import ALARMS
-from tenfold.web.console.standing import EVERY_S, Standing, standing
+from tenfold.web.console.standing import EVERY_S, MOST, Standing, standing
 from tenfold.web.console.visitor import Visitor
 
 
@@ -36,6 +37,7 @@ def _draw(visitor: Visitor, holder: ui.element, found: Standing) -> None:
         if not found.is_shared:
             _nobody(visitor)
         _loop(visitor, found)
+        _line(visitor, found)
         _needs(visitor, found)
         _first_steps(visitor, found.now)
 
@@ -82,6 +84,21 @@ def _station(number: str, name: str, under: str, to: str, tone: Tone = "plain") 
         words(number, tag="strong")
         words(name, tag="span", classes="what")
         words(under, tag="span", classes="muted")
+
+
+def _line(visitor: Visitor, found: Standing) -> None:
+    """The stations of this machine, where there are any."""
+    if not found.stations:
+        return
+    with card(visitor.say("Line")), ui.element("ul").classes("needs"):
+        for one in found.stations[:MOST]:
+            with ui.element("li"):
+                told = standing_words(visitor.say, one.state, is_silent=one.is_silent)
+                kind = {"ready": "good", "not": "bad"}.get(told["kind"], "")
+                state = {"ready": "Ready", "not": "Not ready"}.get(told["kind"], "Silent")
+                words(visitor.say(state), tag="span", classes=f"badge {kind}")
+                link(one.station, f"/line/{one.station}", classes="strong")
+                words("" if told["kind"] == "ready" else told["what"], tag="span", classes="muted")
 
 
 def _needs(visitor: Visitor, found: Standing) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, time
 from decimal import Decimal
 
+from tenfold.apps.line.watching import Glance, glances
 from tenfold.catalog import accounts, at_work, loops
 from tenfold.catalog.at_work import AtWork, Group, Sought
 from tenfold.catalog.overview import Overview, overview
@@ -37,6 +38,8 @@ class Standing:
     """Where a new model waits for a person's word."""
     asking: list[AtWork]
     """With pictures to review."""
+    stations: list[Glance]
+    """Of lines, on this machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,7 @@ def look(workspace: Workspace) -> Standing:
         changed=some("alarm") if now.alarms else [],
         proven=[one for one in some("trial") if _waits(workspace, one)] if now.on_trial else [],
         asking=some("review") if now.waiting else [],
+        stations=glances(workspace),
     )
 
 
