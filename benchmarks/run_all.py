@@ -25,6 +25,7 @@ SCRIPTS: dict[str, list[str]] = {
     "serving_faults": ["serving_faults.py"],
     "console": ["console.py"],
     "line_quality": ["line_quality.py"],
+    "line_faults": ["line_faults.py"],
 }
 """Script and options, by the name of the result."""
 

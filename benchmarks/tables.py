@@ -74,6 +74,24 @@ LINE_QUALITY: list[Row] = [
     ("the same: false boxes a board", "board_false_boxes", "{:.2f}"),
 ]
 
+LINE_FAULTS: list[Row] = [
+    ("parts that came", "parts", "{:,}"),
+    ("got a verdict before the gate", "judged", "{:,}"),
+    ("the station killed (-9)", "kills", "{:,}"),
+    ("the controller's cable cut or hanging", "disconnections", "{:,}"),
+    ("the camera lost", "camera_losses", "{:,}"),
+    ("the disk full", "full_disks", "{:,}"),
+    ("left without a verdict", "released_unjudged", "{:,}"),
+    ("left on another part's release", "released_wrong_part", "{:,}"),
+    ("bad parts that left", "released_bad", "{:,}"),
+    ("verdicts or releases that the journal does not hold", "lost_verdicts", "{:,}"),
+    ("seconds from a kill to the next part that is judged, median", "restart_s", "{:.1f}"),
+    ("the same from the cable's mending", "reconnect_s", "{:.1f}"),
+    ("the same from the camera's return", "camera_back_s", "{:.1f}"),
+    ("the same from the first free byte", "disk_back_s", "{:.1f}"),
+    ("parts a second", "parts_per_s", "{:.0f}"),
+]
+
 LOOP: list[Row] = [
     ("seeds, each with both arms", "seeds", "{:,}"),
     ("answers from the new light to the first alarm", "images_to_alarm", "{:,.0f}"),
@@ -285,6 +303,7 @@ def catalog(result: dict[str, Any]) -> list[str]:
 TABLES = {
     "console": rows(CONSOLE),
     "line_quality": rows(LINE_QUALITY),
+    "line_faults": rows(LINE_FAULTS),
     "loop": rows(LOOP),
     "fleet": rows(FLEET),
     "fleet_1000": rows(FLEET),

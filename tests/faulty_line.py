@@ -191,7 +191,8 @@ def small_disk(folder: Path) -> Iterator[None]:
 
 
 def live_through(folder: Path, plan: Plan) -> dict[str, Any]:
-    """What came of a plan: see `audit`."""
+    """What came of a plan: see `audit`. A full disk is skipped, and it says so, where no file
+    system can be mounted."""
     can_fill = os.geteuid() == 0 and shutil.which("mkfs.ext4") is not None
     if plan.faults.get("full") and can_fill:
         with small_disk(folder / "home"):

@@ -15,7 +15,6 @@ from typing import Literal, TypeVar
 
 import numpy as np
 from jaxtyping import Float32
-from scipy import optimize
 from scipy.special import expit, log_softmax
 
 from tenfold.heads.logistic import Sigmoid, fit_sigmoid, fit_squares
@@ -198,6 +197,8 @@ def _temper(logits: np.ndarray, targets: np.ndarray) -> tuple[float, np.ndarray,
         pull = (np.exp(logs) - targets) / n
         value = -float((targets * logs).sum()) / n + float(np.square(flat[1:]).sum()) / n
         return value, np.concatenate([[(pull * logits).sum()], pull.sum(axis=0) + 2 * flat[1:] / n])
+
+    from scipy import optimize  # a fifth of a second, which those who only answer need not wait
 
     start = np.concatenate([[8.0], np.zeros(classes)])
     bounds = [(0.05, 200.0), *[(None, None)] * classes]

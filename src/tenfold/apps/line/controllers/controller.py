@@ -94,9 +94,11 @@ class Controller:
         """Whether this is still the part in place, and all its words are those that were told;
         False also when the controller is away. It is asked: a picture that was taken before is
         of no other part then."""
-        with self._using:
-            if self._standing is None:
+        with self._news:  # whoever else told of it may be faster
+            self._news.wait_for(lambda: sequence in self._came or self._standing is None, LOOK_S)
+            if sequence not in self._came:
                 return False
+        with self._using:
             try:
                 now = self._wire.read()
             except Unavailable:
