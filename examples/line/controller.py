@@ -185,6 +185,7 @@ class Conveyor:
         self._log = asked.log.open("a") if asked.log else None
         self._last: BeltPart | None = None
         self._numbers = asked.numbers.split(",")
+        self._rabbits = asked.rabbits.split(",") if asked.rabbits else []
         self._pictures = {
             (kind, number): _pictures(asked.pictures, kind, number)
             for kind in ("good", "bad")
@@ -193,33 +194,43 @@ class Conveyor:
 
     def run(self) -> None:
         """Parts come until all have come and passed; the gate is watched between them."""
-        asked, came = self._asked, 0
+        asked, came, rabbits = self._asked, 0, 0
         while asked.begin_ready and not self._words.values["ready"]:
             time.sleep(0.01)
         next_s = time.monotonic()
         while came < asked.parts or not self._gate.is_empty():
             now_s = time.monotonic()
-            if came < asked.parts and now_s >= next_s and self._may_come(now_s - next_s):
-                came += 1
-                self._bring(asked.first + came - 1, now_s)
+            is_time = came < asked.parts and now_s >= next_s
+            rabbit = self._rabbit(rabbits)
+            if is_time and self._may_come(now_s - next_s, rabbit):
+                rabbits, came = rabbits + bool(rabbit), came + (not rabbit)
+                self._bring(asked.first + came + rabbits - 1, now_s, rabbit)
                 next_s = max(now_s, next_s + asked.every)
                 next_s += self._rng.uniform(-asked.jitter, asked.jitter)
             for part, leaves in self._gate.passing(now_s):
                 self._pass(part, leaves)
             time.sleep(0.001)
 
-    def _may_come(self, waited_s: float) -> bool:
-        if self._asked.wait_ready and not self._words.values["ready"]:
+    def _rabbit(self, shown: int) -> str:
+        """The master part that somebody shows the station next; empty: it needs none now."""
+        words, rabbits = self._words.values, self._rabbits
+        is_there = bool(words["ready"]) or "red rabbit" in words["reason"] or shown > 0
+        is_enough = shown >= len(rabbits) and bool(words["ready"])
+        return rabbits[shown % len(rabbits)] if rabbits and is_there and not is_enough else ""
+
+    def _may_come(self, waited_s: float, rabbit: str) -> bool:
+        if self._asked.wait_ready and not self._words.values["ready"] and not rabbit:
             return False
         return waited_s >= self._asked.patience or self._last is None or self._last.verdict > 0
 
-    def _bring(self, sequence: int, now_s: float) -> None:
+    def _bring(self, sequence: int, now_s: float, rabbit: str) -> None:
         asked, rng = self._asked, self._rng
-        is_bad = rng.random() < asked.bad_share
+        is_bad = bool(rabbit) or rng.random() < asked.bad_share
         number = rng.choice(self._numbers)
         pictures = self._pictures["bad" if is_bad else "good", number]
         picture = rng.choice(pictures) if pictures else ""
-        part = BeltPart(sequence, number, f"S{sequence:08d}", picture, is_bad, now_s + asked.gate)
+        serial = rabbit or f"S{sequence:08d}"
+        part = BeltPart(sequence, number, serial, picture, is_bad, now_s + asked.gate)
         self._gate.enter(part)
         self._last = part
         self._words.set(sequence=0)  # the part before has left its place
@@ -276,6 +287,7 @@ def arguments() -> argparse.Namespace:
     add("--gate", type=float, default=0.4, metavar="S", help="from the camera to the gate")
     add("--jitter", type=float, default=0.0, metavar="S", help="more or less between parts")
     add("--numbers", default="4711", help="part numbers, with commas between")
+    add("--rabbits", default="", help="serials of bad master parts, shown while it waits")
     add("--lot", default="L1")
     add("--bad-share", type=float, default=0.1)
     add("--pictures", type=Path, help="folder with the folders good and bad")

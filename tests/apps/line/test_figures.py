@@ -17,17 +17,25 @@ def runs_with(shares, size=100):
 
 
 def test_a_run_far_above_those_before_is_an_alarm():
-    points = p_chart(runs_with([0.05] * 20 + [0.05, 0.13]))
-    assert [point.is_alarm for point in points] == [False] * 21 + [True]
-    last = points[-1]
-    # p = 0.05, n = 100: 0.05 ± 3 · 0.0218
-    assert last.upper == pytest.approx(0.1154, abs=1e-4)
-    assert last.lower == 0.0
+    points = p_chart(runs_with([0.05] * 20 + [0.05, 0.13, 0.14]))
+    assert [point.is_alarm for point in points] == [False] * 22 + [True]
+    # p = 0.05, n = 100: P(X > 12) = 0.0015, P(X > 13) = 0.0005
+    assert points[21].upper == pytest.approx(0.13)
+    assert points[21].lower == 0.0
 
 
 def test_what_raised_an_alarm_sets_no_limits():
     points = p_chart(runs_with([0.05] * 20 + [0.5, 0.05]))
-    assert points[-1].upper == pytest.approx(0.1154, abs=1e-4)
+    assert points[-1].upper == pytest.approx(0.13)
+
+
+def test_far_fewer_rejects_than_before_are_an_alarm_too():
+    points = p_chart(runs_with([0.2] * 20 + [0.05], size=200))
+    assert [point.is_alarm for point in points] == [False] * 20 + [True]
+
+
+def test_one_reject_after_none_is_no_alarm():
+    assert not any(point.is_alarm for point in p_chart(runs_with([0.0] * 20 + [0.1], size=10)))
 
 
 def test_few_runs_set_no_limits():

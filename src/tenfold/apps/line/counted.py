@@ -126,10 +126,11 @@ def span_of(journal: Journal, span: Span) -> tuple[int, datetime | None, datetim
 
 
 def looks_of(journal: Journal, span: Span, outcome: str) -> int:
-    """Looks that ended so, red rabbits too."""
+    """Looks that ended so, without red rabbits."""
     clause, given = span.clause
     ((number,),) = journal.ask(
-        f"select count(*) from parts where {clause} and outcome = ?", [*given, outcome]
+        f"select count(*) from parts where {clause} and outcome = ? and not is_rabbit",
+        [*given, outcome],
     )
     return number
 

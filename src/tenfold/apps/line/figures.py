@@ -3,16 +3,19 @@
 Each part counts once, by its serial (where it has one): its last look decides, and its first says
 whether it passed at once. Red rabbits are no parts.
 
-Source: Montgomery, "Introduction to Statistical Quality Control", chapter 7.3 (p-chart with a
-sample size that varies: limits p ± 3·sqrt(p(1-p)/n) for each point).
+Source: Montgomery, "Introduction to Statistical Quality Control", chapter 7.3 (p-chart). Its limits
+p ± 3·sqrt(p(1-p)/n) need n·p of several; runs of few parts would raise alarms by chance, so the
+limits here are those of the binomial distribution itself, at the risk that three sigma have.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from math import sqrt
 
-SIGMAS = 3.0
+from scipy.stats import binom
+
+RISK = 0.00135
+"""Of an alarm by chance, on each side: that of three sigma."""
 FEWEST = 20
 """Points before which limits mean nothing; see Montgomery, 7.3.1: 20 to 25 samples."""
 SIZES = (10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
@@ -85,9 +88,10 @@ def limits(before: Sequence[Point], size: int) -> tuple[float, float]:
     calm = [point for point in before if not point.is_alarm]
     if len(calm) < FEWEST:
         return 0.0, 1.0
-    share = sum(point.rejected for point in calm) / sum(point.parts for point in calm)
-    far = SIGMAS * sqrt(share * (1 - share) / size)
-    return max(0.0, share - far), min(1.0, share + far)
+    rejected, parts = sum(p.rejected for p in calm), sum(p.parts for p in calm)
+    share = (rejected + 0.5) / (parts + 1)  # none so far does not mean never
+    lower, upper = (float(q) for q in binom.ppf((RISK, 1 - RISK), size, share))
+    return lower / size, upper / size
 
 
 def run_size(parts: int) -> int:

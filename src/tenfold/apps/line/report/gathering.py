@@ -113,8 +113,12 @@ def gather(
 
 def name_of(span: Span) -> str:
     """What a span is called."""
-    days = [f"{at:%Y-%m-%d %H:%M}" if at else "" for at in (span.begins, span.ends)]
-    when = span.shift or (" – ".join(days) if any(days) else "all that was recorded")
+    days = [
+        f"{word} {at:%Y-%m-%d %H:%M}"
+        for word, at in (("from", span.begins), ("until", span.ends))
+        if at
+    ]
+    when = span.shift or " ".join(days) or "all that was recorded"
     more = [
         f"{word} {text}"
         for word, text in (("part", span.part), ("lot", span.lot), ("serial", span.serial))

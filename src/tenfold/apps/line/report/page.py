@@ -12,10 +12,10 @@ from tenfold.apps.line.journal import Part
 from tenfold.apps.line.report.gathering import Reject, Report
 from tenfold.factory.report.pictures import thumbnail
 from tenfold.factory.report.render import environment
-from tenfold.factory.report.svg import Scale, axes, box, chart, line, node, words
-from tenfold.factory.report.words import percent
+from tenfold.factory.report.svg import Scale, axes, box, chart, line, node, ticks, words
+from tenfold.factory.report.words import count, percent, plural
 
-WIDE, HIGH = 1060, 300
+WIDE, HIGH = 1060, 276
 LEFT, RIGHT, TOP, BOTTOM = 56, 1046, 22, 250
 MOST_LABELS = 8
 REASONS = 12
@@ -36,7 +36,8 @@ class Shown:
 def render(report: Report) -> str:
     """The report as one HTML text, of about 2 MB at most."""
     made = environment("tenfold.apps.line.report")
-    made.filters.update(clock=clock, said=said)
+    is_one_day = bool(report.first and report.last) and _day(report.first) == _day(report.last)
+    made.filters.update(clock=clock, moment=time_of_day if is_one_day else clock, said=said)
     rejects = [_shown(one) for one in report.rejects]
     return made.get_template("shift.html").render(
         report=report,
@@ -55,6 +56,14 @@ def clock(at: datetime | None) -> str:
     return "–" if at is None else f"{at.astimezone():%Y-%m-%d %H:%M:%S}"
 
 
+def time_of_day(at: datetime | None) -> str:
+    return "–" if at is None else f"{at.astimezone():%H:%M:%S}"
+
+
+def _day(at: datetime | None) -> str:
+    return clock(at)[:10]
+
+
 def said(outcome: str) -> str:
     return SAID.get(outcome, outcome)
 
@@ -64,9 +73,10 @@ def headline(report: Report) -> str:
     yields, alarms = report.yields, len(report.alarms)
     if not yields.parts:
         return "No part was looked at."
-    told = f"{yields.ok:,} of {yields.parts:,} parts are OK"
+    told = f"{count(yields.ok)} of {plural(yields.parts, 'part')} are OK"
     if yields.manual:
-        told += f", {yields.manual:,} wait for manual inspection"
+        wait = "waits" if yields.manual == 1 else "wait"
+        told += f", {count(yields.manual)} {wait} for manual inspection"
     told += f"; {percent(yields.first_pass)} passed at once."
     blind = [one.serial for one in report.rabbits if one.passed]
     unseen = [one.serial for one in report.rabbits if one.rejected_at is None]
@@ -75,7 +85,9 @@ def headline(report: Report) -> str:
     elif unseen:
         told += f" Red rabbits were not proven: {', '.join(unseen)}."
     if alarms:
-        told += f" The share of rejects left its limits {alarms}\u00a0×."
+        told += (
+            f" The share of rejects left its limits {'once' if alarms == 1 else f'{alarms} times'}."
+        )
     return told
 
 
@@ -101,7 +113,7 @@ def p_chart(points: Sequence[Point]) -> Markup:
         for n, point in enumerate(points)
         if n % step == 0
     ]
-    y_ticks = [(up.high * n / 4, percent(up.high * n / 4)) for n in range(5)]
+    y_ticks = [(value, percent(value)) for value, _ in ticks(0, up.high, 4)]
     parts = [axes(across, up, x_ticks=x_ticks, y_ticks=y_ticks), *_limits(points, across, up)]
     corners = " ".join(f"{across.at(n):.1f},{up.at(p.share):.1f}" for n, p in enumerate(points))
     parts.append(node("polyline", points=corners, class_="run"))
