@@ -51,6 +51,18 @@ def test_what_must_be_present(answer, expected):
     assert outcome(part(a=[SCREW]), Said("a", 0, answer, 0.9)) == expected
 
 
+def test_a_head_that_only_tells_good_from_bad_rejects_what_is_bad():
+    """As one does that was taught from good ones alone, or from several that are bad."""
+    told = {"good": "screw", "threshold": 0.5}
+    assert outcome(part(a=[SCREW]), Said("a", 0, "defect", 0.9, **told)) == (
+        "reject",
+        "wrong screw a",
+    )
+    sure = part(a=[SCREW | {"least_sure": 0.8}])
+    assert outcome(sure, Said("a", 0, "screw", 0.1, **told)) == ("ok", "")
+    assert outcome(sure, Said("a", 0, "screw", 0.4, **told)) == ("manual", "unsure screw a")
+
+
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [("hole", ("ok", "")), ("screw", ("reject", "unwanted screw a"))],

@@ -103,15 +103,26 @@ def _of_surface(check: Surface, said: Said) -> Complaint | None:
 
 def _of_assembly(check: Assembly, said: Said) -> Complaint | None:
     meaning = meaning_of(check, said.decision)
+    if meaning is None and _tells_bad(said):
+        meaning = "wrong"  # it was taught from good ones alone, or from several that are bad
     if meaning is None:
         answer = f"unknown answer {said.decision!r} {said.region}"
         return Complaint("manual", answer, said.region, said.score)
-    if said.score < check.least_sure:
+    if _sure(said) < check.least_sure:
         return Complaint("manual", f"unsure {check.thing} {said.region}", said.region, said.score)
     if meaning == ("present" if check.must == "present" else "absent"):
         return None
     wrong = {"absent": "missing"}.get(meaning, meaning) if check.must == "present" else "unwanted"
     return Complaint("reject", f"{wrong} {check.thing} {said.region}", said.region, said.score)
+
+
+def _tells_bad(said: Said) -> bool:
+    return bool(said.good) and said.decision != said.good
+
+
+def _sure(said: Said) -> float:
+    """A head that tells good from bad says how bad it is."""
+    return 1 - said.score if said.decision == said.good else said.score
 
 
 def _of_golden(check: Golden, said: Said) -> Complaint | None:
