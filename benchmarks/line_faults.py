@@ -12,7 +12,8 @@ its folder is lost, and (as root) the disk of the station is filled up.
 
 `released_unjudged` and `released_wrong_part` are the controller's own counts. `lost_verdicts` are
 verdicts that the controller was told, and releases, which the journal does not hold with the same
-outcome, and sequences that it holds twice. `judged` of `parts` got a verdict before the gate;
+outcome, and sequences that it holds twice. `not_recorded` parts got no verdict, since the disk was
+full. `judged` of `parts` got a verdict before the gate;
 the others came while the station was dead or blind, or too soon after the one before. Each `_s` is
 the median time from a kill, or the end of another fault, until a part came that was judged.
 """

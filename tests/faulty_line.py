@@ -40,7 +40,7 @@ CONTROLLERS = (
 )
 GATE_S, DEADLINE_S = 0.4, 0.35
 """From the camera to the gate; what the station has of it."""
-DISK_BYTES = 4_000_000_000
+DISK_BYTES = 12_000_000_000
 DOWN_S = {"cut": (0.2, 1.5), "blind": (0.3, 1.5), "full": (2.0, 3.0)}
 """How long a fault lasts, at random between."""
 START_S, STUCK_S, FULL_S = 120.0, 60.0, 90.0
@@ -281,7 +281,8 @@ def audit(folder: Path, counts: Mapping[str, Any], faults: list[Fault]) -> dict[
         "lost_verdicts": len(lost) + doubled,
         "looks": len(looks),
         "reasons": dict(Counter(look.reason for look in looks).most_common(12)),
-        "tracebacks": (folder / "station.log").read_text().count("Traceback"),
+        "tracebacks": (said := (folder / "station.log").read_text()).count("Traceback"),
+        "not_recorded": said.count("is not recorded"),
         **_of_faults(faults, sorted(one["came_s"] for one in gate if one["verdict"])),
     }
 

@@ -133,26 +133,36 @@ def broker(made: Line) -> str:
 
 
 def teach(made: Line) -> None:
-    """The part's file, and its heads from 30 good ones."""
+    """The part's file, and its heads from 30 good ones and 20 with each defect."""
     pictures, part = made.home / "pictures", made.home / "4711.yaml"
     if not (pictures / "bad").is_dir():
         print("Drawing pictures …")
         draw_all(pictures, good=60, teach=30)
     regions = [
-        {
-            "name": name,
-            "box": list(box),
-            "checks": [{"check": "surface", "head": f"{STATION}-4711-{name.replace('_', '-')}"}],
-        }
-        for name, box in REGIONS.items()
+        {"name": name, "box": list(box), "checks": [check_of(name)]}
+        for name, box in {**REGIONS, "print": PRINT}.items()
     ]
-    regions.append({"name": "print", "box": list(PRINT), "checks": [{"check": "golden"}]})
     # JSON is YAML
     part.write_text(
         json.dumps({"part": "4711", "reference": "pictures/reference.png", "regions": regions})
     )
-    print("Teaching part 4711 from 30 good ones …")
-    made.tell("line", "teach", made.home / "station.yaml", part, pictures / "teach")
+    shown = pictures / "teach"
+    bad = [f"face=defect:{shown / 'face'}"]
+    bad += [f"{name}=hole:{shown / name}" for name in ("screw_left", "screw_right")]
+    options = [word for one in bad for word in ("--bad", one)]
+    print("Teaching part 4711 from 30 good ones, and 20 with each defect …")
+    made.tell("line", "teach", made.home / "station.yaml", part, shown / "good", *options)
+
+
+def check_of(region: str) -> dict[str, object]:
+    """A face must be whole, a screw be there, and the print look like the reference's."""
+    head = f"{STATION}-4711-{region.replace('_', '-')}"
+    if region == "print":
+        return {"check": "golden"}
+    if region == "face":
+        return {"check": "surface", "head": head}
+    told = {"thing": "screw", "present": ["screw"], "absent": ["hole"]}
+    return {"check": "assembly", "head": head, **told}
 
 
 def watch(controller: subprocess.Popen, counts: str) -> dict[str, int]:

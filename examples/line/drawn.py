@@ -14,7 +14,13 @@ REGIONS = {
     "screw_right": (360, 110, 440, 190),
 }
 PRINT = (150, 262, 332, 318)
-DEFECTS = ("scratch", "pit", "no_screw", "no_print")
+DEFECTS = ("scratch", "pit", "no_screw_left", "no_screw_right", "no_print")
+BAD = {
+    "face": ("scratch", "pit"),
+    "screw_left": ("no_screw_left",),
+    "screw_right": ("no_screw_right",),
+}
+BAD_OF_EACH = 20
 
 
 def plate(rng: np.random.Generator, defect: str = "") -> np.ndarray:
@@ -25,8 +31,8 @@ def plate(rng: np.random.Generator, defect: str = "") -> np.ndarray:
         cv2.circle(pixels, (x, y), 11, (52, 50, 50), -1, cv2.LINE_AA)
         cv2.circle(pixels, (x - 2, y - 2), 12, (206, 204, 200), 1, cv2.LINE_AA)
     _face(pixels)
-    for number, name in enumerate(("screw_left", "screw_right")):
-        _screw(pixels, name, rng, is_there=defect != "no_screw" or number == 1)
+    for name in ("screw_left", "screw_right"):
+        _screw(pixels, name, rng, is_there=defect != f"no_{name}")
     if defect != "no_print":
         font = cv2.FONT_HERSHEY_DUPLEX
         cv2.putText(pixels, "4711-B", (158, 305), font, 1.25, (44, 42, 42), 3, cv2.LINE_AA)
@@ -52,19 +58,24 @@ def seen(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def draw_all(folder: Path, *, good: int, teach: int, seed: int = 0) -> None:
-    """`reference.png`, `teach/`, `good/` and `bad/`, whose files are named after their defect."""
+    """`reference.png`; `teach/good` and `teach/REGION` with defects there; `good/` and `bad/`, as
+    they come on the line, whose files are named after their defect."""
     rng = np.random.default_rng(seed)
     _save(folder / "reference.png", plate(rng))
-    for name, number in (("teach", teach), ("good", good)):
+    for name, number in (("teach/good", teach), ("good", good)):
         for n in range(number):
             _save(folder / name / f"{n:03d}.png", seen(plate(rng), rng))
+    for region, defects in BAD.items():
+        for n in range(BAD_OF_EACH):
+            pixels = seen(plate(rng, defects[n % len(defects)]), rng)
+            _save(folder / "teach" / region / f"{n:03d}.png", pixels)
     for defect in DEFECTS:
         for n in range(8):
             _save(folder / "bad" / f"{defect}-{n}.png", seen(plate(rng, defect), rng))
 
 
 def _brushed(rng: np.random.Generator) -> np.ndarray:
-    grain = cv2.GaussianBlur(rng.normal(0, 46, SIZE).astype(np.float32), (61, 1), 0)
+    grain = cv2.GaussianBlur(rng.normal(0, 30, SIZE).astype(np.float32), (61, 1), 0)
     light = np.linspace(8, -8, SIZE[1], dtype=np.float32)[None, :]
     grey = 158 + grain + light
     return np.clip(np.stack([grey, grey, grey - 2], axis=-1), 0, 255).astype(np.uint8)
@@ -94,13 +105,10 @@ def _screw(pixels: np.ndarray, name: str, rng: np.random.Generator, *, is_there:
         return
     cv2.circle(pixels, middle, 25, (196, 194, 190), -1, cv2.LINE_AA)
     cv2.circle(pixels, (middle[0] - 2, middle[1] - 2), 21, (212, 210, 206), -1, cv2.LINE_AA)
-    angle = rng.uniform(0, np.pi)
-    arm = np.array((np.cos(angle), np.sin(angle))) * 17
-    for way in (arm, np.array((-arm[1], arm[0]))):
-        ends = [
-            tuple((np.array(middle) + sign * way).round().astype(int).tolist()) for sign in (1, -1)
-        ]
-        cv2.line(pixels, ends[0], ends[1], (74, 72, 72), 5, cv2.LINE_AA)
+    turn = rng.uniform(0, np.pi)
+    corners = [(turn + k * np.pi / 3) for k in range(6)]
+    socket = [(middle[0] + 12 * np.cos(a), middle[1] + 12 * np.sin(a)) for a in corners]
+    cv2.fillPoly(pixels, [np.array(socket).round().astype(np.int32)], (66, 64, 64), cv2.LINE_AA)
 
 
 def _save(path: Path, pixels: np.ndarray) -> None:

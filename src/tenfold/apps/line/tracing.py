@@ -34,7 +34,7 @@ def write_csv(path: Path, looks: Iterable[Part]) -> int:
     """
     number = 0
     with writing(path) as file:
-        table = csv.writer(codecs.getwriter("utf-8")(file), lineterminator="\n")
+        table = csv.writer(codecs.getwriter("utf-8")(file))
         table.writerow(HEADER)
         for row in rows(looks):
             table.writerow([_harmless(cell) for cell in row])
