@@ -1,6 +1,7 @@
 """A station's home with a part of two regions, whose heads read the trunk of milliseconds."""
 
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -8,10 +9,11 @@ from PIL import Image
 
 import tenfold
 from parts_drawn import BOXES, plate, seen
+from tenfold.apps.line.drawing import jpeg
 from tenfold.apps.line.journal import Part, Seen
 from tenfold.apps.line.part import PartSpec
 from tenfold.apps.line.shadowing import taught_as
-from tenfold.apps.line.stations import folder_of, journal_of, parts_of
+from tenfold.apps.line.stations import evidence_of, journal_of, parts_of
 from tenfold.catalog import deployments
 from tenfold.factory.make import make
 from tenfold.factory.plan import plan
@@ -85,7 +87,6 @@ def put(workspace, *, bad=(), pixels=None, serial="", outcome="manual", judged=N
     with closing(journal_of(workspace, STATION)) as journal:
         id = journal.put(part)
     if pixels is not None:
-        path = folder_of(workspace, STATION) / "pictures" / "2026-03-02" / f"{id}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(seen(pixels, np.random.default_rng(id))).save(path)
+        data = jpeg(seen(pixels, np.random.default_rng(id)))
+        evidence_of(workspace, STATION).store(replace(part, id=id), data, {})
     return id

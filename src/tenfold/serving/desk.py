@@ -61,6 +61,10 @@ class Desk:
         """Whether something is live under that name."""
         return name in self._inference.routes.deployments
 
+    def rehearse(self, some: Sequence[Question]) -> None:
+        """Have pictures looked at before anybody asks; see `Inference.rehearse`."""
+        self._inference.rehearse(some)
+
     def ask(
         self,
         some: Sequence[Question],

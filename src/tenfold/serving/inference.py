@@ -134,9 +134,9 @@ class Inference:
         self._threads = ThreadPoolExecutor(max(2, cores), thread_name_prefix="decode")
         self._keeper = ThreadPoolExecutor(1, thread_name_prefix="keep")
         self._to_keep = 0
-        panels = Panels(shelf.runtime, threads=DEPTH)
+        self._panels = Panels(shelf.runtime, threads=DEPTH)
         self._batcher: Batcher[Ask, Told] = Batcher(
-            panels.answer,
+            self._panels.answer,
             most=4 * shelf.runtime.streams,
             depth=DEPTH,
             budget_s=budget_s,
@@ -175,6 +175,17 @@ class Inference:
                 group.append(head)
         usable = [any(map(self._is_usable, group)) for group in groups.values()]
         self.is_ready = any(usable) or not usable
+
+    def rehearse(self, some: Sequence[tuple[Sequence[str], UInt8[np.ndarray, "h w c"]]]) -> None:
+        """Have deployments look at pictures before anybody asks, so that the first answer is as
+        quick as the others; nothing is recorded. What fails is left to those who ask."""
+        asks: list[Ask] = []
+        for names, pixels in some:
+            try:
+                asks.append(ask([self.head(name)[1] for name in names], pixels))
+            except TenfoldError as error:
+                log.warning("not rehearsed: %s", error)
+        self._panels.answer(asks, lambda _place, _told: None)
 
     def _is_usable(self, head: deployments.HeadRef) -> bool:
         try:

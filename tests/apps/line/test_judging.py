@@ -56,3 +56,10 @@ def test_a_code_that_contradicts_the_controller_is_never_ok(tmp_path):
 def test_no_code_is_no_part(tmp_path):
     told = look(tmp_path, plate(np.random.default_rng(0)), "4711")
     assert (told.outcome, told.reason) == ("manual", "no code read")
+
+
+def test_a_region_that_was_torn_off_is_judged_by_nobody(tmp_path):
+    torn = labelled("4711/S1")
+    torn[50:150, 190:290] = 0
+    told = look(tmp_path, torn, "4711")
+    assert (told.outcome, told.reason) == ("manual", "unfit: too dark")

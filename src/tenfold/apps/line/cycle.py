@@ -392,13 +392,17 @@ class Station:
 
     def _beat(self) -> None:
         """The heart beats after each self-test that was passed, and only then."""
+        told = ""
         while not self._stopped.wait(BEAT_S):
             try:
                 state = self.state()
                 self._beats += state.is_ready
                 self._note(replace(state, beats=self._beats))
                 self._controller.beat(self._beats, is_ready=state.is_ready, reason=state.reason)
+                told = ""
             except TenfoldError as error:
-                log.warning("no heartbeat: %s", error)
+                if str(error) != told:  # a controller may be away for days
+                    told = str(error)
+                    log.warning("no heartbeat: %s", error)
             except Exception:
                 log.exception("no heartbeat")

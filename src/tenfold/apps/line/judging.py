@@ -1,13 +1,15 @@
 """What a station makes of a picture: who the part is, where it lies, what its heads say of each
 region, and what follows."""
 
+import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from tenfold.apps.line.align import Aligned, align
 from tenfold.apps.line.cycle import Judged
 from tenfold.apps.line.decide import complaints, decide, not_aligned
+from tenfold.apps.line.fitness import unfit
 from tenfold.apps.line.golden import Difference, differences
 from tenfold.apps.line.journal import Seen
 from tenfold.apps.line.part import Golden
@@ -15,10 +17,12 @@ from tenfold.apps.line.parts import Known, Parts
 from tenfold.apps.line.regions import cut
 from tenfold.apps.line.station import Identity
 from tenfold.apps.line.values import Complaint, Frame, Pixels, Region, Said, Sight, Trigger
-from tenfold.errors import NotFound
+from tenfold.errors import NotFound, TenfoldError
 from tenfold.loop.labelling import is_good_or_bad
 from tenfold.serving.desk import Desk
 from tenfold.serving.inference import Replies, Reply
+
+log = logging.getLogger(__name__)
 
 WRONG = "wrong part"
 """What the code says is not what the controller says: nobody knows whose release it would be."""
@@ -47,6 +51,19 @@ class Eyes:
     def test(self) -> str:
         """What keeps it from judging; empty: nothing."""
         return "" if self._desk.is_ready else NOT_READY
+
+    def rehearse(self, numbers: Sequence[str]) -> None:
+        """Look at the references of some part numbers, so that the first part is judged as quickly
+        as the others. What cannot be used is said when such a part comes."""
+        for number in numbers:
+            try:
+                known = self._parts.get(number)
+            except TenfoldError as error:
+                log.warning("part %s cannot be judged: %s", number, error)
+                continue
+            shown = known.shown
+            align(known.reference.pixels, known.reference)
+            self._desk.rehearse([(heads, shown[name]) for name, heads in _heads(known).items()])
 
     def look(self, trigger: Trigger, frame: Frame, timeout_s: float) -> Judged:
         """
@@ -77,8 +94,9 @@ class Eyes:
         watch.lap("heads")
         told, compared = _told(known, replies), _compared(known, regions)
         watch.lap("golden")
+        said = _as_seen([*told, *(said for said, _ in compared)], known, regions)
         inside = {region.name: region.inside for region in regions}
-        wrong = complaints(known.spec, [*told, *(said for said, _ in compared)], inside)
+        wrong = complaints(known.spec, said, inside)
         judged = _judged(named, wrong, replies, watch)
         return replace(judged, sights=_sights(regions, wrong, replies, compared))
 
@@ -102,14 +120,12 @@ class Eyes:
         self, known: Known, regions: tuple[Region, ...], named: Trigger, left_s: float
     ) -> dict[str, Replies]:
         """What the heads say, by region; all regions pass the trunk together."""
-        heads = {
-            region.name: tuple(
-                dict.fromkeys(c.head for c in region.checks if not isinstance(c, Golden))
-            )
-            for region in known.spec.regions
-        }
-        asked = [(region.name, heads[region.name], region.pixels) for region in regions]
-        asked = [one for one in asked if one[1]]
+        heads = _heads(known)
+        asked = [
+            (region.name, heads[region.name], region.pixels)
+            for region in regions
+            if region.name in heads
+        ]
         if not asked:
             return {}
         replies = self._desk.ask(
@@ -119,6 +135,24 @@ class Eyes:
             timeout_s=max(left_s, 0.0),
         )
         return {name: reply for (name, _, _), reply in zip(asked, replies, strict=True)}
+
+
+def _heads(known: Known) -> dict[str, tuple[str, ...]]:
+    """Deployments by region, of regions that ask one."""
+    found = {
+        region.name: tuple(
+            dict.fromkeys(c.head for c in region.checks if not isinstance(c, Golden))
+        )
+        for region in known.spec.regions
+    }
+    return {name: heads for name, heads in found.items() if heads}
+
+
+def _as_seen(said: Sequence[Said], known: Known, regions: Sequence[Region]) -> list[Said]:
+    """What was said of a region that shows nothing is not believed."""
+    usual = known.shown
+    problems = {region.name: unfit(region.pixels, usual[region.name]) for region in regions}
+    return [replace(one, unfit=problems[one.region] or one.unfit) for one in said]
 
 
 def _told(known: Known, replies: Mapping[str, Replies]) -> list[Said]:
@@ -152,11 +186,11 @@ def _said(region: str, place: int, reply: Reply) -> Said:
 
 
 def _compared(known: Known, regions: tuple[Region, ...]) -> Compared:
-    goldens, found = known.goldens, Compared()
+    shown, found = known.shown, Compared()
     for region, spec in zip(regions, known.spec.regions, strict=True):
         for place, check in enumerate(spec.checks):
             if isinstance(check, Golden):
-                seen = differences(region.pixels, goldens[region.name], check)
+                seen = differences(region.pixels, shown[region.name], check)
                 found.append((Said(region.name, place, differences=len(seen)), seen))
     return found
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tenfold.apps.line.kept import reference_of
-from tenfold.apps.line.part import Golden, PartSpec, load_part
+from tenfold.apps.line.part import PartSpec, load_part
 from tenfold.apps.line.pictures import read
 from tenfold.apps.line.reference import Reference
 from tenfold.apps.line.values import Pixels
@@ -27,13 +27,12 @@ class Known:
     reference: Reference
 
     @property
-    def goldens(self) -> dict[str, Pixels]:
-        """The reference of each region that is compared with it."""
+    def shown(self) -> dict[str, Pixels]:
+        """Each region as the reference shows it."""
         found: dict[str, Pixels] = {}
         for region in self.spec.regions:
-            if any(isinstance(check, Golden) for check in region.checks):
-                left, top, right, bottom = region.bounds
-                found[region.name] = self.reference.pixels[top:bottom, left:right]
+            left, top, right, bottom = region.bounds
+            found[region.name] = self.reference.pixels[top:bottom, left:right]
         return found
 
 

@@ -10,8 +10,10 @@ from tenfold.apps.line.asking import heads
 from tenfold.apps.line.cameras import open_camera
 from tenfold.apps.line.cycle import Beside, Rules, Station
 from tenfold.apps.line.floor import open_floor
+from tenfold.apps.line.journal import Journal
 from tenfold.apps.line.judging import Eyes
 from tenfold.apps.line.keeping import Keeping
+from tenfold.apps.line.parts import Parts
 from tenfold.apps.line.shadowing import Shadowing
 from tenfold.apps.line.shifts import Starts
 from tenfold.apps.line.state import write_state
@@ -21,6 +23,9 @@ from tenfold.errors import TenfoldError
 from tenfold.workspace import Workspace
 
 log = logging.getLogger(__name__)
+
+REHEARSED = 4
+"""Part numbers that a station looks at before it opens."""
 
 
 def rules_of(spec: StationSpec) -> Rules:
@@ -42,21 +47,31 @@ def opened(workspace: Workspace, spec: StationSpec) -> Generator[Station]:
         Conflict: another process is this station.
         Unavailable: the journal cannot be written, or a port is taken.
     """
+    folder = folder_of(workspace, spec.station)
     with (
-        alone(folder_of(workspace, spec.station), spec.station),
+        alone(folder, spec.station),
         closing(journal_of(workspace, spec.station)) as journal,
         heads(workspace) as desk,
-        closing(open_camera(spec.camera, _camera_lights(spec))) as camera,
-        closing(open_floor(spec)) as floor,
     ):
         _keep(workspace, spec)
         parts = parts_of(workspace, spec.station)
-        eyes = Shadowing(Eyes(parts, desk, spec.identity), parts)
-        evidence = evidence_of(workspace, spec.station)
-        tell = partial(write_state, folder_of(workspace, spec.station))
-        with closing(Keeping(evidence, journal)) as keeping:
-            beside = Beside(keeping, tell)
-            yield Station(floor, camera, eyes, journal, rules_of(spec), beside)
+        eyes = Eyes(parts, desk, spec.identity)
+        eyes.rehearse(_expected(parts, journal))
+        with (
+            closing(open_camera(spec.camera, _camera_lights(spec))) as camera,
+            closing(open_floor(spec)) as floor,
+            closing(Keeping(evidence_of(workspace, spec.station), journal)) as keeping,
+        ):
+            beside = Beside(keeping, partial(write_state, folder))
+            judge = Shadowing(eyes, parts)
+            yield Station(floor, camera, judge, journal, rules_of(spec), beside)
+
+
+def _expected(parts: Parts, journal: Journal) -> list[str]:
+    """Part numbers that will probably come: those that came last, or the first that are taught."""
+    came = dict.fromkeys(part.part for part in journal.last(100))
+    taught = set(parts.names())
+    return [number for number in came if number in taught][:REHEARSED] or sorted(taught)[:REHEARSED]
 
 
 def _keep(workspace: Workspace, spec: StationSpec) -> None:
