@@ -58,6 +58,20 @@ def test_no_code_is_no_part(tmp_path):
     assert (told.outcome, told.reason) == ("manual", "no code read")
 
 
+def test_what_differs_from_the_reference_can_be_shown(tmp_path):
+    whole = labelled("4711/S1")
+    assert look(tmp_path, whole, "4711").sights == {}
+    scratch = whole.copy()
+    scratch[95:105, 215:265] = 10
+    told = look(tmp_path, scratch, "4711")
+    assert (told.outcome, told.reason) == ("reject", "differs lid")
+    sight = told.sights["lid"]
+    ((left, top, right, bottom),) = sight.boxes
+    assert sight.pixels.shape == (80, 80, 3)
+    assert 8 <= left < right <= 72
+    assert 28 <= top < bottom <= 52
+
+
 def test_a_region_that_was_torn_off_is_judged_by_nobody(tmp_path):
     torn = labelled("4711/S1")
     torn[50:150, 190:290] = 0
