@@ -29,6 +29,7 @@ KINDS = {
     "make": "tenfold.factory.asked:make_in_child",
     "fleet": "tenfold.factory.asked:fleet_in_child",
     "retrain": "tenfold.loop.making:retrain_in_child",
+    "teach": "tenfold.apps.line.asked:teach_in_child",
 }
 """Kind → function that takes the home and the job's arguments by name."""
 EXECUTOR = "hub"

@@ -19,6 +19,8 @@ from tenfold.web.console import (
     ledger,
     line_parts,
     line_station,
+    line_taught,
+    line_teach,
     line_words,
     machine,
     parts,
@@ -40,6 +42,12 @@ LINE = (
     line_station.LAMPS,
     line_station.COUNTS,
     line_parts.OUTCOMES,
+    line_taught.MODES,
+    line_taught.STEPS,
+    line_taught.SEEN,
+    line_taught.MORE,
+    line_teach.CHECKS,
+    line_teach.MEANINGS,
 )
 """What the screens of a station say by way of a table."""
 FILES = sorted(FOLDER.glob("*.py"))

@@ -47,7 +47,8 @@ COMMAND = re.compile(r"(POST|Content-Type:|curl) \S+.*")
 SHAPES = Counter(map(shape, TABLE))
 EN, ZH = Text("en"), Text("zh")
 HANDED_ON = {
-    ("tenfold.apps.line.journal", "', '.join(TEXTS)"),
+    ("tenfold.apps.line.asked", "first_of(error, root='body')[1]"),
+    ("tenfold.apps.line.teach", "left_out[0] if left_out else 'Show more good parts.'"),
     ("tenfold.catalog.faults", "told.hint"),
     ("tenfold.engine.outcomes", "message"),
     ("tenfold.engine.ray_cluster", "words"),

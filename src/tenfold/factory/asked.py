@@ -36,17 +36,17 @@ TELL_S = 0.5
 
 def make_in_child(home: str, job: str, task: str, actor: str = "") -> None:
     """Make a task (YAML text) for whoever asked; `job` names where its progress is told."""
-    _in_child(home, job, make_told, {"task": task, "actor": actor})
+    in_child(home, job, make_told, {"task": task, "actor": actor})
 
 
 def fleet_in_child(home: str, job: str, fleet: str, actor: str = "") -> None:
     """Make every task of a fleet (YAML text)."""
-    _in_child(home, job, fleet_told, {"fleet": fleet, "actor": actor})
+    in_child(home, job, fleet_told, {"fleet": fleet, "actor": actor})
 
 
 def ingest_in_child(home: str, job: str, actor: str = "", **asked: Any) -> None:
     """Read uploads, or a folder, into the catalog; see `ingest_told`."""
-    _in_child(home, job, ingest_told, {"asked": asked, "actor": actor})
+    in_child(home, job, ingest_told, {"asked": asked, "actor": actor})
 
 
 def make_told(home: str, job: str, task: str, actor: str) -> None:
@@ -58,7 +58,7 @@ def make_told(home: str, job: str, task: str, actor: str) -> None:
         with opened(home, actor=actor or None) as workspace:
             return make_all(workspace, [str(file)], progress=progress).as_json()
 
-    _told(home, job, verb)
+    tell(home, job, verb)
 
 
 def fleet_told(home: str, job: str, fleet: str, actor: str) -> None:
@@ -70,7 +70,7 @@ def fleet_told(home: str, job: str, fleet: str, actor: str) -> None:
         with opened(home, actor=actor or None) as workspace:
             return fleet_made(workspace, job, file, progress=progress)
 
-    _told(home, job, verb)
+    tell(home, job, verb)
 
 
 def text_file(home: Path, job: str) -> Path:
@@ -92,10 +92,15 @@ def ingest_told(home: str, job: str, asked: dict[str, Any], actor: str) -> None:
             read = ingest(workspace, source, name=name, format=format_name, progress=progress)
         return {"dataset": asdict(read.dataset), "sentences": read.sentences}
 
-    _told(home, job, verb)
+    tell(home, job, verb)
 
 
-def _in_child(home: str, job: str, run: Callable[..., None], arguments: dict[str, Any]) -> None:
+def in_child(home: str, job: str, run: Callable[..., None], arguments: dict[str, Any]) -> None:
+    """Have `run` done in a process of its own, unless its outcome was told already.
+
+    Raises:
+        TenfoldError: it failed, or was cancelled.
+    """
     teller = Teller(Path(home), job)
     if teller.outcome() is None:
         target = f"{run.__module__}:{run.__name__}"
@@ -110,7 +115,7 @@ def _in_child(home: str, job: str, run: Callable[..., None], arguments: dict[str
         raise kind(str(outcome.detail.get("problem", outcome.kind)))
 
 
-def _told(home: str, job: str, verb: Callable[[Progress], dict[str, Any]]) -> None:
+def tell(home: str, job: str, verb: Callable[[Progress], dict[str, Any]]) -> None:
     """Do it, and tell how it goes and what came of it."""
     teller = Teller(Path(home), job)
     threading.Thread(target=_end_when_cancelled, args=(Path(home), job), daemon=True).start()

@@ -24,6 +24,8 @@ from tenfold.web.api import (
     deployments,
     jobs,
     line,
+    line_records,
+    line_teach,
     loops,
     models,
     rates,
@@ -62,8 +64,9 @@ def created(workspace: Workspace, work: Jobs, *, identities: Identities | None =
     app.state.is_draining = False
     app.state.reporting = asyncio.Lock()
     app.state.intake = Intake(limit_bytes=PICTURE_BYTES, timeout_s=PICTURE_S)
-    parts = (accounts, uploads, datasets, models, deployments, loops, review, jobs, rates, line)
-    for part in parts:
+    stations = (line, line_records, line_teach)
+    parts = (accounts, uploads, datasets, models, deployments, loops, review, jobs, rates)
+    for part in (*parts, *stations):
         app.include_router(part.router)
     app.add_exception_handler(TenfoldError, errors.told)
     app.add_exception_handler(HTTPException, _refused)

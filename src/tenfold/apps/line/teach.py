@@ -6,6 +6,7 @@ what its judge pictures prove, which of few pictures is little; more good parts 
 """
 
 import io
+import re
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ from pathlib import Path
 from PIL import Image
 
 from tenfold.apps.line.align import Aligned, Lost, align
+from tenfold.apps.line.corrections import check_words
 from tenfold.apps.line.part import Assembly, Golden, Mode, PartSpec, RegionSpec
 from tenfold.apps.line.parts import Parts
 from tenfold.apps.line.reference import Reference
@@ -25,7 +27,7 @@ from tenfold.apps.line.shadowing import kept_state, remember, state_of
 from tenfold.apps.line.values import Pixels
 from tenfold.atomic import write_bytes
 from tenfold.catalog import labels, picks
-from tenfold.errors import DataError
+from tenfold.errors import DataError, SpecError
 from tenfold.factory.ingest import ingest
 from tenfold.factory.make import make_those
 from tenfold.factory.recording import Made
@@ -36,6 +38,7 @@ from tenfold.metrics.bounds import most_errors
 from tenfold.serving.deploying import deploy
 from tenfold.specs.bar import Bar
 from tenfold.specs.task import Question, TaskSpec
+from tenfold.values import Progress
 from tenfold.workspace import Workspace
 
 FEWEST_GOOD = 20
@@ -51,6 +54,8 @@ QUICK = {"anomaly": "gaussian", "classify": "linear"}
 a part does not move in its own frame."""
 MANY = 200
 """Pictures from which on the whole ladder is climbed."""
+LABEL = re.compile(r"[^\W_][^/\\\x00-\x1f]{0,99}")
+"""What a defect may be called: its pictures lie in a folder of that name."""
 CUTTINGS = "cuttings"
 """Folder beside the parts: what heads were taught from."""
 
@@ -106,16 +111,24 @@ def teach(
     spec: PartSpec,
     reference: Pixels,
     shown: Sequence[Shown],
+    *,
+    progress: Progress | None = None,
 ) -> Taught:
     """Make and deploy a head for every check that asks one, and keep the part. A part that is
     taught again learns from all pictures that it was ever shown, and from what people said of its
     regions since. It is in shadow then, unless nothing changed.
 
     Raises:
+        NotFound: a picture shows a region that the part does not have.
+        SpecError: a region lies outside the reference, or what one shows means nothing there.
         DataError: too few good parts, or the reference cannot be found again in them.
     """
     began = time.perf_counter()
-    found, left_out = _aligned(Reference.of(reference, spec.align), shown, workspace.settings.cores)
+    check_places(spec, reference.shape[1], reference.shape[0])
+    for region, label in {pair for one in shown for pair in one.wrong.items()}:
+        check_defect(spec, region, label)
+    cores = workspace.settings.cores
+    found, left_out = _aligned(Reference.of(reference, spec.align), shown, cores, progress)
     goods = [one for one, _ in found if not one.wrong]
     if len(goods) < FEWEST_GOOD:
         raise DataError(
@@ -130,7 +143,7 @@ def teach(
             write = partial(_write, cuttings / head, region)
             list(threads.map(write, *zip(*found, strict=True)))
     tasks = [_task(workspace, cuttings / head, region) for region, head in asked]
-    made = make_those(workspace, tasks)
+    made = make_those(workspace, tasks, progress=progress)
     heads = [
         _deployed(workspace, region.name, one) for (region, _), one in zip(asked, made, strict=True)
     ]
@@ -141,14 +154,55 @@ def teach(
     return Taught(spec.part, tuple(heads), tuple(left_out), time.perf_counter() - began)
 
 
+def check_places(spec: PartSpec, width_px: int, height_px: int) -> None:
+    """
+    Raises:
+        SpecError: a region does not lie in the reference picture.
+    """
+    for region in spec.regions:
+        _, _, right, bottom = region.bounds
+        if right > width_px or bottom > height_px:
+            raise SpecError(
+                f"region {region.name!r} ends at {right}, {bottom}, outside the reference picture "
+                f"of {width_px} x {height_px} pixels.",
+                where=f"part {spec.part}",
+                hint="Draw it inside the picture.",
+            )
+
+
+def check_defect(spec: PartSpec, region: str, label: str) -> None:
+    """
+    Raises:
+        NotFound: the part has no such region.
+        SpecError: no head looks there, the label means nothing, or would not do as a folder's name.
+    """
+    check_words(spec, region, label)
+    of = next(one for one in spec.regions if one.name == region)
+    if all(isinstance(check, Golden) for check in of.checks):
+        raise SpecError(
+            f"region {region!r} is compared with the reference; nothing is taught there.",
+            where=f"part {spec.part}",
+            hint="Choose a surface or an assembly check for it, or leave its bad parts out.",
+        )
+    if not LABEL.fullmatch(label) or label == good_of(of):
+        raise SpecError(
+            f"{label!r} is no name of a defect.",
+            where=f"region {region}",
+            hint="Call it by a word or two, such as scratch.",
+        )
+
+
 def _aligned(
-    reference: Reference, shown: Sequence[Shown], cores: int
+    reference: Reference, shown: Sequence[Shown], cores: int, progress: Progress | None
 ) -> tuple[list[tuple[Shown, Aligned]], list[str]]:
     found: list[tuple[Shown, Aligned]] = []
     left_out: list[str] = []
     with ThreadPoolExecutor(cores) as threads:
-        pictures = [one.pixels for one in shown]
-        places = list(threads.map(partial(align, reference=reference), pictures))
+        places: list[Aligned | Lost] = []
+        for place in threads.map(partial(align, reference=reference), [s.pixels for s in shown]):
+            places.append(place)
+            if progress:
+                progress("align", len(places), len(shown))
     for number, (one, place) in enumerate(zip(shown, places, strict=True), 1):
         if isinstance(place, Lost):
             left_out.append(f"picture {number}: {place.reason}. {place.action}")

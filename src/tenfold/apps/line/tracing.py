@@ -1,8 +1,9 @@
 """What became of a part, line by line: the table that people trace parts with."""
 
-import codecs
 import csv
+import io
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 from tenfold.apps.line.journal import Part, Seen
@@ -32,14 +33,23 @@ def write_csv(path: Path, looks: Iterable[Part]) -> int:
         Unavailable: the disk is full.
         NotAllowed: the folder may not be written.
     """
-    number = 0
+    number = -1  # the header is none
     with writing(path) as file:
-        table = csv.writer(codecs.getwriter("utf-8")(file))
-        table.writerow(HEADER)
-        for row in rows(looks):
-            table.writerow([_harmless(cell) for cell in row])
+        for line in csv_lines(looks):
+            file.write(line.encode())
             number += 1
     return number
+
+
+def csv_lines(looks: Iterable[Part]) -> Iterator[str]:
+    """The header, then each row, as they come."""
+    out = io.StringIO()
+    table = csv.writer(out, lineterminator="\n")
+    for row in chain([HEADER], rows(looks)):
+        table.writerow([_harmless(cell) for cell in row])
+        yield out.getvalue()
+        out.seek(0)
+        out.truncate()
 
 
 def _row(look: Part, seen: Seen | None) -> tuple[object, ...]:

@@ -49,6 +49,7 @@ SCREENS: dict[str, tuple[str, Action]] = {
     "/line": ("line", "show"),
     "/line/{station}": ("line_station", "show"),
     "/line/{station}/engineer": ("line_engineer", "show"),
+    "/line/{station}/teach": ("line_teach", "make"),
     "/line/{station}/parts": ("line_parts", "show"),
     "/line/{station}/parts/{part}": ("line_part", "show"),
     "/ledger": ("ledger", "show"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote
 
 from nicegui import ui
@@ -26,10 +27,16 @@ from tenfold.web.console.visitor import Visitor
 from tenfold.workspace import Workspace
 
 LOOK_S = 0.5
-STEPS = {"ingest": ("ingest",), "make": ("embed", "judge"), "retrain": ("judge",)}
+STEPS = {
+    "ingest": ("ingest",),
+    "make": ("embed", "judge"),
+    "retrain": ("judge",),
+    "teach": ("align", "embed", "judge"),
+}
 """What a kind of job goes through, once it has begun."""
 STAGES = {
     "ingest": "Reading the pictures",
+    "align": "Finding the part in the pictures",
     "embed": "Looking at the pictures",
     "judge": "Learning and judging",
 }
@@ -153,6 +160,8 @@ def _outcome(visitor: Visitor, seen: Seen) -> None:
     elif last is not None and last.detail.get("result", {}).get("made"):
         for made in last.detail["result"]["made"]:
             _model(say, made)
+    elif last is not None and "taught" in last.detail.get("result", {}):
+        _taught(visitor, last.detail["result"])
     elif seen.job.kind == "retrain":
         words(say("The deployment says what came of it."))
         link(seen.job.about, f"/deployments/{quote(seen.job.about)}")
@@ -179,6 +188,8 @@ def _problem(say: Text, seen: Seen) -> None:
         elif seen.job.kind == "make":
             to = f"/make?job={quote(seen.job.key)}"
             link(say("Back to the task"), to, classes="button")
+        elif seen.job.kind == "teach":
+            link(say("Line"), "/line", classes="button")
 
 
 def _dataset(visitor: Visitor, told: dict[str, object]) -> None:
@@ -214,6 +225,28 @@ def _model(say: Text, made: dict[str, object]) -> None:
         words(say("It was there already: nothing had to be made anew."), classes="muted")
     with ui.element("div"):
         link(say("See the model"), f"/models/{quote(task)}", classes="button primary")
+
+
+def _taught(visitor: Visitor, told: dict[str, Any]) -> None:
+    """What is proven of a part that was taught at a line, and where it goes on."""
+    say = visitor.say
+    first, *rest = told["told"]
+    words(retold(say, first)).style("font-weight: 600")
+    with ui.element("ul").classes("dots"):
+        for line in rest:
+            words(retold(say, line), tag="li")
+    if told["mode"] == "shadow":
+        words(
+            say(
+                "It is in shadow: a person decides about each part until it is live. What they say "
+                "proves more with each part."
+            )
+        )
+    station = quote(str(told["station"]))
+    with ui.element("div").classes("row"):
+        to = f"/line/{station}/engineer#taught"
+        link(say("See the part"), to, classes="button primary")
+        link(say("Station"), f"/line/{station}", classes="button")
 
 
 def _int(value: object) -> int:

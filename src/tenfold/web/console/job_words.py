@@ -16,6 +16,7 @@ KINDS = {
     "make": "Make {about}",
     "fleet": "Make the fleet {about}",
     "retrain": "Train {about} anew",
+    "teach": "Teach part {about}",
 }
 STATES = {
     "waits": "Waiting",

@@ -2,6 +2,7 @@
 what looks at which region by which threshold."""
 
 import json
+from urllib.parse import quote, urlencode
 
 from nicegui import ui
 
@@ -9,11 +10,12 @@ from tenfold.apps.line.stations import known_folder
 from tenfold.apps.line.timing import WHOLE
 from tenfold.web.console import line_charts
 from tenfold.web.console.frame import title
-from tenfold.web.console.line_figures import RUN, TIMED, Figures, Head, Kept, Taught
+from tenfold.web.console.line_figures import RUN, TIMED, Figures, Head, Kept
 from tenfold.web.console.line_live import Watches
 from tenfold.web.console.line_station import begin_line, config, lamps, picture, stand, styled, ways
+from tenfold.web.console.line_taught import Around, taught
 from tenfold.web.console.line_words import STAGES, reason
-from tenfold.web.console.parts import Column, badge, card, link, table, words
+from tenfold.web.console.parts import Column, card, link, table, words
 from tenfold.web.console.reviewing import scripts
 from tenfold.web.console.text import Text
 from tenfold.web.console.visitor import Visitor
@@ -48,16 +50,26 @@ async def screen(visitor: Visitor) -> None:
             picture(say)
             pareto = ui.element("div").classes("holder")
         holder = ui.element("div").classes("holder")
-    _draw(visitor, pareto, holder, shown)
+        parts = ui.element("div").classes("holder")
+    box = ui.element("div")
     begin_line()
 
     async def look() -> None:
         nonlocal shown
         found = await visitor.read(_figures, kept, station)
-        if found != shown:
-            shown = found
+        before, shown = shown, found
+        if found != before:
             _draw(visitor, pareto, holder, found)
+        if found.taught != before.taught:  # a button is not drawn anew while it is pressed
+            _draw_parts(around, parts, found)
 
+    async def again() -> None:
+        kept.forget(station)
+        await look()
+
+    around = Around(visitor, station, box, again)
+    _draw(visitor, pareto, holder, shown)
+    _draw_parts(around, parts, shown)
     ui.timer(EVERY_S, look, immediate=False)
 
 
@@ -73,19 +85,29 @@ def _draw(visitor: Visitor, pareto: ui.element, holder: ui.element, found: Figur
     say = visitor.say
     pareto.clear()
     with pareto:
-        _pareto(say, found)
+        _pareto(say, visitor.given("station"), found)
     holder.clear()
     with holder:
         with ui.element("div").classes("columns"):
             _timing(say, found)
             _rejects(say, found)
         _heads(visitor, found)
-        _taught(say, found)
 
 
-def _pareto(say: Text, found: Figures) -> None:
+def _draw_parts(around: Around, parts: ui.element, found: Figures) -> None:
+    parts.clear()
+    with parts:
+        taught(around, found)
+
+
+def _pareto(say: Text, station: str, found: Figures) -> None:
     with card(say("Why parts were rejected")):
         words(found.shift, classes="muted small")
+        with ui.element("div").classes("row"):
+            base, asked = f"/api/line/{quote(station)}", urlencode({"shift": found.shift})
+            report = link(say("Report of the shift"), f"{base}/report?{asked}", classes="button")
+            report.props('target="_blank"')
+            link(say("All looks (CSV)"), f"{base}/parts.csv?{asked}", classes="button")
         if not found.reasons:
             words(say("No rejects yet"), classes="muted")
             return
@@ -200,46 +222,3 @@ def _threshold(visitor: Visitor, one: Head) -> None:
         link(say("Other thresholds"), f"/models/{one.model.id}")
         if visitor.may("deploy"):
             link(say("Change"), f"/deployments/{one.head}")
-
-
-def _taught(say: Text, found: Figures) -> None:
-    with card(say("Parts taught here")):
-        if not found.taught:
-            words(
-                say("None yet. `tenfold line teach` teaches a part from 20 good ones."),
-                classes="muted",
-            )
-            return
-        columns = [
-            Column(say("Part number")),
-            Column(say("Regions"), is_number=True),
-            Column(say("Heads"), is_number=True),
-            Column(say("Proven so far")),
-            Column("", is_brief=True),
-        ]
-        told = [
-            [
-                one.part,
-                say.number(one.regions),
-                say.number(one.heads),
-                _proof(say, one),
-                lambda one=one: badge(
-                    "accepted" if one.is_accepted else "undecided",
-                    say("accepted") if one.is_accepted else say("still proving"),
-                ),
-            ]
-            for one in found.taught
-        ]
-        table(columns, told, label=say("Parts taught here"))
-        if found.taught_count > len(found.taught):
-            count = say.number(found.taught_count - len(found.taught))
-            words(say("and {count} more", count=count), classes="muted")
-
-
-def _proof(say: Text, one: Taught) -> str:
-    told: list[str] = []
-    if one.overkill is not None:
-        told.append(say("overkill ≤ {upper}", upper=say.percent_up(one.overkill)))
-    if one.escape is not None:
-        told.append(say("escape ≤ {upper}", upper=say.percent_up(one.escape)))
-    return say(", ").join(told) or say("nothing yet")

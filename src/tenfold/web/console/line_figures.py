@@ -3,12 +3,13 @@
 import threading
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 
-from tenfold.apps.line import counted, finding
+from tenfold.apps.line import counted, finding, modes
 from tenfold.apps.line.figures import Point, p_chart
 from tenfold.apps.line.journal import Journal, Seen, Span
+from tenfold.apps.line.modes import PartState
 from tenfold.apps.line.part import Golden, PartSpec, load_part
 from tenfold.apps.line.state import read_state
 from tenfold.apps.line.stations import journal_of, known_folder, parts_of, spec_of
@@ -40,18 +41,6 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
-class Taught:
-    part: str
-    regions: int
-    heads: int
-    overkill: float | None
-    """At most so many good parts are rejected, proven; None: nothing is."""
-    escape: float | None
-    is_accepted: bool
-    """Whether every head cleared its bar."""
-
-
-@dataclass(frozen=True, slots=True)
 class Figures:
     deadline_ms: float
     stages: list[Stage]
@@ -61,7 +50,8 @@ class Figures:
     shift: str
     reasons: list[tuple[str, int]]
     heads: list[Head]
-    taught: list[Taught]
+    taught: list[PartState]
+    """Part numbers of which the file was written last."""
     taught_count: int
 
 
@@ -89,6 +79,11 @@ class Kept:
                 rest_s = max(EVERY_S, LEAST_REST * (ended_s - began_s))
                 self._known[station] = ended_s + rest_s, found
             return found
+
+    def forget(self, station: str) -> None:
+        """Somebody changed something: whoever looks next is shown it."""
+        with self._alone:
+            self._known.pop(station, None)
 
 
 def figures(workspace: Workspace, station: str) -> Figures:
@@ -132,37 +127,15 @@ def _heads(workspace: Workspace, station: str, journal: Journal) -> list[Head]:
     return found[:MOST_HEADS]
 
 
-def _taught(workspace: Workspace, station: str) -> list[Taught]:
-    """Part numbers with what is proven of their heads, those that were taught last first."""
+def _taught(workspace: Workspace, station: str) -> list[PartState]:
+    """Part numbers with what is proven of them, those that were changed last first."""
     folder = parts_of(workspace, station).folder
     files = sorted(folder.glob("*.yaml"), key=lambda path: -path.stat().st_mtime)
-    live, found = _live(workspace), list[Taught]()
+    found = list[PartState]()
     for path in files[:MOST_NUMBERS]:
-        spec = _spec(lambda at=path: load_part(at))
-        if spec is not None:
-            found.append(_proof(spec, [live(head) for head in spec.heads]))
+        with suppress(TenfoldError):  # the station says what is wrong when such a part comes
+            found.append(modes.state(workspace, station, path.stem))
     return found
-
-
-def _proof(spec: PartSpec, of: list[Model | None]) -> Taught:
-    """Of a part no more is rejected or missed than all of its heads together do."""
-    bounds = [
-        {bound["name"]: bound for bound in model.verdict.get("bounds", [])} if model else {}
-        for model in of
-    ]
-
-    def proven(name: str) -> float | None:
-        uppers = [one[name]["upper"] for one in bounds if name in one and one[name]["n"]]
-        return min(1.0, sum(uppers)) if uppers and len(uppers) == len(of) else None
-
-    return Taught(
-        part=spec.part,
-        regions=len(spec.regions),
-        heads=len(of),
-        overkill=proven("overkill"),
-        escape=proven("escape"),
-        is_accepted=bool(of) and all(model and model.status == "accepted" for model in of),
-    )
 
 
 def _asked(spec: PartSpec | None) -> list[tuple[str, str]]:

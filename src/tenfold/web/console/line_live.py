@@ -187,6 +187,7 @@ def _last(say: Text, part: Part | None, asked: str) -> dict[str, Any] | None:
         "part": part.part,
         "lot": part.lot,
         "rabbit": part.is_rabbit,
+        "asks": bool(part.judged) and not part.overruled and not part.is_rabbit,
         "station": part.outcome,
         "overruled": line_words.overruled(say, part),
         "regions": [one.region for one in sorted(part.regions, key=lambda one: -one.score)],

@@ -81,13 +81,16 @@ def begin_line() -> None:
 
 
 def ways(
-    visitor: Visitor, station: str, here: Literal["station", "engineer", "parts", "part"]
+    visitor: Visitor, station: str, here: Literal["station", "engineer", "parts", "part", "teach"]
 ) -> None:
     """From each screen of a station to the others."""
     say = visitor.say
     with ui.element("nav").classes("line-ways") as around:
         around.props["aria-label"] = say("Screens of this station")
-        for place, name in (("station", "Station"), ("engineer", "Engineer"), ("parts", "Parts")):
+        places = {"station": "Station", "engineer": "Engineer", "parts": "Parts"}
+        if visitor.may("make"):
+            places["teach"] = "Teach"
+        for place, name in places.items():
             to = f"/line/{station}" if place == "station" else f"/line/{station}/{place}"
             made = link(say(name), to)
             if place == here:
@@ -159,6 +162,15 @@ def lamps(say: Text) -> None:
 
 
 def _keys(say: Text) -> None:
+    with ui.element("div").classes("line-inspect").props('data-at="inspect" hidden') as asked:
+        asked.props["aria-label"] = say("What is this part?")
+        asked.props["role"] = "group"
+        words(say("In shadow: you decide about this part."), classes="line-inspect-so")
+        for action, key, name in (("good", "1", say("Good")), ("bad", "2", say("Bad"))):
+            with ui.element("button").classes(f"button {action}").props('type="button"') as made:
+                made.props["data-do"] = action
+                words(key, tag="kbd")
+                words(name, tag="span")
     keys = [("manual", "M", say("Next part to manual inspection"))]
     keys += [("overrule", "O", say("Overrule the last part")), ("heat", "H", say("Heat map"))]
     keys += [("wall", "F", say("Full screen"))]

@@ -31,7 +31,7 @@ QUOTED = re.compile("'[^']*'(?:(?:, | or | and )'[^']*')*")
 BETWEEN = {"', '": "”、“", "' or '": "”或“", "' and '": "”和“"}
 SENTENCES = frozenset({"message", "problem", "proof", "reason", "slow", "told"})
 """Holes that hold sentences."""
-WORDS = frozenset({"action", "role", "status"})
+WORDS = frozenset({"action", "mode", "role", "status"})
 """Holes that hold words of the console."""
 SHORT = frozenset({"key", "task", "model", "sample", "pack", "variable"})
 """Holes that hold a name without blanks."""

@@ -10,13 +10,20 @@ const tenfoldDrop = {
     const find = (selector) => form.querySelector(selector);
     const view = { form, csrf, said, told: find(".sent"), wrong: find(".wrong"), bar: find(".progress"),
       go: find("[type=submit]"), name: form.elements.name, chosen: [] };
+    tenfoldDrop.listen(view);
+    view.name.addEventListener("input", () => { view.wrong.textContent = ""; });
+    form.addEventListener("submit", (event) => { event.preventDefault(); tenfoldDrop.send(view); });
+  },
+
+  // Files that are chosen, or dropped on the form.
+  listen(view) {
+    const { form, said } = view;
     for (const field of form.querySelectorAll("input[type=file]")) {
       const choose = () =>
         tenfoldDrop.choose(view, [...field.files].map((file) => [file.webkitRelativePath || file.name, file]));
       field.addEventListener("change", choose);
       if (field.files.length) choose(); // somebody was quicker than this script
     }
-    view.name.addEventListener("input", () => { view.wrong.textContent = ""; });
     form.addEventListener("dragover", (event) => { event.preventDefault(); form.classList.add("over"); });
     form.addEventListener("dragleave", (event) => {
       if (!form.contains(event.relatedTarget)) form.classList.remove("over");
@@ -29,7 +36,6 @@ const tenfoldDrop = {
       view.told.textContent = said.looking;
       tenfoldDrop.choose(view, loose.concat(...(await Promise.all(entries.map((one) => tenfoldDrop.within(one, ""))))));
     });
-    form.addEventListener("submit", (event) => { event.preventDefault(); tenfoldDrop.send(view); });
   },
 
   // Every file below what was dropped, with its path.
@@ -52,6 +58,8 @@ const tenfoldDrop = {
     view.told.textContent = view.chosen.length ? tenfoldDrop.fill(view.said.chosen, {
       count: tenfoldDrop.count(view.chosen.length), size: tenfoldDrop.size(tenfoldDrop.bytes(view)) }) : "";
     view.go.disabled = !view.chosen.length;
+    view.onChosen?.();
+    if (!view.name) return;
     const root = view.chosen.length ? view.chosen[0][0].split("/")[0].replace(/\.\w+$/, "") : "";
     if (root && (!view.name.value || view.name.value === view.named))
       view.name.value = view.named = root.replace(/[^A-Za-z0-9._-]+/g, "-").replace(/^[-._]+/, "").slice(0, 90);
@@ -75,6 +83,22 @@ const tenfoldDrop = {
     view.form.classList.add("is-sending");
     const stay = (event) => event.preventDefault();
     addEventListener("beforeunload", stay);
+    try {
+      const body = JSON.stringify({ name: view.name.value, uploads: await tenfoldDrop.all(view) });
+      const begun = await tenfoldDrop.ask(view, "/api/datasets", "POST", { "Content-Type": "application/json" }, body);
+      const { key } = await begun.json();
+      removeEventListener("beforeunload", stay);
+      location.href = `/jobs/${key}`;
+    } catch (error) {
+      removeEventListener("beforeunload", stay);
+      view.wrong.textContent = error.message || said.silent;
+      view.go.disabled = false;
+      view.form.classList.remove("is-sending");
+    }
+  },
+
+  // Sends all that was chosen; the ids of its uploads, in order.
+  async all(view) {
     const ids = [], queue = view.chosen.map((one, at) => [at, ...one]), cut = tenfoldDrop.root(view);
     const state = { sent: 0, files: 0, total: tenfoldDrop.bytes(view) };
     const work = async () => {
@@ -87,18 +111,11 @@ const tenfoldDrop = {
     };
     try {
       await Promise.all(Array.from({ length: AT_ONCE }, work));
-      const body = JSON.stringify({ name: view.name.value, uploads: ids });
-      const begun = await tenfoldDrop.ask(view, "/api/datasets", "POST", { "Content-Type": "application/json" }, body);
-      const { key } = await begun.json();
-      removeEventListener("beforeunload", stay);
-      location.href = `/jobs/${key}`;
     } catch (error) {
-      removeEventListener("beforeunload", stay);
       queue.length = 0;
-      view.wrong.textContent = error.message || said.silent;
-      view.go.disabled = false;
-      view.form.classList.remove("is-sending");
+      throw error;
     }
+    return ids;
   },
 
   async one(view, path, file, state) {

@@ -3,7 +3,7 @@
 
 window.tenfoldLine = (() => {
   const said = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
-  const DEAD_MS = 5000, AGAIN_MS = 1000, TRIES = 12, TRY_MS = 250;
+  const DEAD_MS = 5000, AGAIN_MS = 1000, TRIES = 12, TRY_MS = 250, GUARD_MS = 400;
   const two = (n) => String(n).padStart(2, "0");
   const clock = (at) => {
     const when = new Date(at);
@@ -105,8 +105,29 @@ window.tenfoldLine = (() => {
       this.#text(box, ".line-do", part?.do ?? "");
       this.#text(box, ".line-by", part?.overruled ?? "");
       for (const key of ["part", "serial", "lot"]) this.#of(box, key, part?.[key] || "–");
+      this.#inspect(part);
       if (part?.rabbit) this.#of(box, "serial", `${part.serial} · ${this.told.rabbit}`);
       this.#of(box, "at", part ? clock(part.at) : "–");
+    }
+
+    // A part in shadow waits for the inspector's word. What came just now is nobody's answer yet:
+    // whoever pressed a key meant the part before.
+    #inspect(part) {
+      const box = this.at("inspect");
+      if (!box) return;
+      box.hidden = !part?.asks;
+      if (part?.id === this.asking) return;
+      this.asking = part?.id;
+      this.askedAt = performance.now();
+    }
+
+    async #say(verdict) {
+      const part = this.now.last;
+      if (!part?.asks || !this.config.labels || performance.now() - this.askedAt < GUARD_MS) return;
+      if (this.saying === part.id) return;
+      this.saying = part.id;
+      const why = await this.#send("POST", `/parts/${part.id}/overrule`, { verdict, why: "inspected" });
+      if (why) this.saying = null;
     }
 
     on_counts(counts) {
@@ -273,7 +294,7 @@ window.tenfoldLine = (() => {
     #key(event) {
       if (event.ctrlKey || event.metaKey || event.altKey) return;
       if (event.target.matches?.("input, textarea, select") || this.dialog?.open) return;
-      const action = { m: "manual", o: "overrule", h: "heat", f: "wall" }[event.key.toLowerCase()];
+      const action = { m: "manual", o: "overrule", h: "heat", f: "wall", 1: "good", 2: "bad" }[event.key.toLowerCase()];
       if (!action || (action !== "heat" && action !== "wall" && !this.config.labels)) return;
       event.preventDefault();
       this.#do(action);
@@ -281,6 +302,8 @@ window.tenfoldLine = (() => {
 
     #do(action) {
       if (action === "manual") this.#send("POST", "/manual");
+      if (action === "good") this.#say("ok");
+      if (action === "bad") this.#say("reject");
       if (action === "takeBack") this.#send("DELETE", "/manual");
       if (action === "heat" && this.plain) {
         this.isHot = !this.hot;
