@@ -44,7 +44,7 @@ def write_csv(path: Path, looks: Iterable[Part]) -> int:
 def csv_lines(looks: Iterable[Part]) -> Iterator[str]:
     """The header, then each row, as they come."""
     out = io.StringIO()
-    table = csv.writer(out, lineterminator="\n")
+    table = csv.writer(out)
     for row in chain([HEADER], rows(looks)):
         table.writerow([_harmless(cell) for cell in row])
         yield out.getvalue()
