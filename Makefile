@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DEMO_HOME ?= $(CURDIR)/demo
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup setup-test debian demo test test-ray check bench soak clean
+.PHONY: help setup setup-test debian demo demo-line test test-ray check bench soak clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -31,6 +31,9 @@ debian:  ## Debian packages some tests use (as root; else say what is left out)
 demo: setup  ## real solar cells in, six judged models and a report out
 	TENFOLD_HOME=$(DEMO_HOME) sh examples/elpv/demo.sh $(BIN)/tenfold
 
+demo-line: setup-test  ## a whole line on this machine: conveyor, camera, station, shift report
+	$(BIN)/python examples/line/demo.py --home $(CURDIR)/demo-line
+
 test: setup-test debian  ## everything but the long runs and the Ray cluster
 	$(BIN)/pytest -n 2 --dist loadgroup -m "not slow and not ray"
 
@@ -52,4 +55,4 @@ soak: setup-test debian  ## long simulations, many kills, the Ray cluster, all b
 	$(BIN)/python benchmarks/run_all.py
 
 clean:
-	rm -rf $(VENV) $(DEMO_HOME) .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(DEMO_HOME) demo-line .pytest_cache .ruff_cache

@@ -78,7 +78,8 @@ def pareto(journal: Journal, span: Span) -> list[tuple[str, int]]:
     rows = _ask(
         journal,
         span,
-        "select case when outcome = 'ok' then 'missed: ' || why else reason end as told, count(*) "
+        "select case when 'ok' in (outcome, judged) then 'missed: ' || why "
+        "when judged != '' then judged_reason else reason end as told, count(*) "
         "from seen join parts using (id) where is_rejected group by told order by 2 desc, 1",
     )
     return [(reason, number) for reason, number in rows]
@@ -131,6 +132,15 @@ def looks_of(journal: Journal, span: Span, outcome: str) -> int:
     ((number,),) = journal.ask(
         f"select count(*) from parts where {clause} and outcome = ? and not is_rabbit",
         [*given, outcome],
+    )
+    return number
+
+
+def in_shadow(journal: Journal, span: Span) -> int:
+    """Looks in shadow: a person decides about the part."""
+    clause, given = span.clause
+    ((number,),) = journal.ask(
+        f"select count(*) from parts where {clause} and judged != '' and not is_rabbit", given
     )
     return number
 

@@ -373,9 +373,9 @@ class Journal:
         return self.some(f"where {clause}{chosen} order by id desc limit ?", [*given, *more, count])
 
     def overruled(self, span: Span) -> list[Part]:
-        """Looks of a span that a person overruled, oldest first."""
+        """Looks of a span that a person overruled, oldest first; in shadow nobody is overruled."""
         clause, given = span.clause
-        return self.some(f"where {clause} and overruled != '' order by +id", given)
+        return self.some(f"where {clause} and overruled != '' and judged = '' order by +id", given)
 
     def shown(self, span: Span) -> list[Part]:
         """Looks of a span at red rabbits, oldest first."""

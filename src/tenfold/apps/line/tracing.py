@@ -12,7 +12,7 @@ from tenfold.atomic import writing
 HEADER = (
     "look", "time", "shift", "sequence", "part", "serial", "lot", "outcome", "reason",
     "region", "decision", "score", "threshold", "model", "picture", "overruled", "by", "why", "ms",
-    "red_rabbit",
+    "red_rabbit", "in_shadow_said", "in_shadow_reason",
 )  # fmt: skip
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 """With these a cell begins that a spreadsheet would compute. Source: OWASP, "CSV Injection"."""
@@ -76,6 +76,8 @@ def _row(look: Part, seen: Seen | None) -> tuple[object, ...]:
         look.why,
         None if ms is None else round(ms, 1),
         int(look.is_rabbit),
+        look.judged,
+        look.judged_reason,
     )
 
 

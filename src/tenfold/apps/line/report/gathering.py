@@ -9,9 +9,9 @@ from tenfold.apps.line.counted import Stage
 from tenfold.apps.line.cycle import UNSEEN
 from tenfold.apps.line.evidence import Evidence
 from tenfold.apps.line.figures import Point, Yields, p_chart, run_size
-from tenfold.apps.line.journal import Journal, Part, Span
+from tenfold.apps.line.journal import Journal, ModeSaid, Part, Span
 
-NUMBERS, REJECTS, OVERRULED = 20, 24, 200
+NUMBERS, REJECTS, OVERRULED, MODES = 20, 24, 200, 3
 """Part numbers, rejects and overruled parts that are listed; the CSV has all."""
 
 
@@ -52,6 +52,10 @@ class Report:
     points: Sequence[Point]
     every: int
     """Parts of a point."""
+    modes: Sequence[ModeSaid]
+    """What became of the part numbers that are listed, up to the end: shadow or live, by whom."""
+    in_shadow: int
+    """Looks at parts about which a person decided."""
     rabbits: Sequence[Rabbit]
     overruled: Sequence[Part]
     overruled_in_all: int
@@ -83,6 +87,7 @@ def gather(
     yields = counted.yields(journal, span)
     looks, first, last = counted.span_of(journal, span)
     every = run_size(yields.parts)
+    numbers = counted.by_number(journal, span, most=NUMBERS)
     overruled = journal.overruled(span)
     rejects = journal.newest(span, REJECTS * 2, outcome="reject")
     return Report(
@@ -93,10 +98,17 @@ def gather(
         first=first,
         last=last,
         yields=yields,
-        numbers=counted.by_number(journal, span, most=NUMBERS),
+        numbers=numbers,
         pareto=counted.pareto(journal, span),
         points=p_chart(counted.runs(journal, span, every=every)),
         every=every,
+        modes=[
+            said
+            for number, _ in numbers
+            for said in journal.modes(number)[-MODES:]
+            if last is None or said.at <= last
+        ],
+        in_shadow=counted.in_shadow(journal, span),
         rabbits=seen_rabbits(journal.shown(span), rabbits),
         overruled=overruled[-OVERRULED:],
         overruled_in_all=len(overruled),

@@ -78,6 +78,8 @@ def headline(report: Report) -> str:
         wait = "waits" if yields.manual == 1 else "wait"
         told += f", {count(yields.manual)} {wait} for manual inspection"
     told += f"; {percent(yields.first_pass)} passed at once."
+    if report.in_shadow:
+        told += f" {plural(report.in_shadow, 'look')} in shadow: a person decided."
     blind = [one.serial for one in report.rabbits if one.passed]
     unseen = [one.serial for one in report.rabbits if one.rejected_at is None]
     if blind:
