@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from itertools import count
 
 import numpy as np
 import pytest
@@ -115,8 +116,10 @@ def survivor(tmp_path, commands, *, kills, begin=lambda home: None):
     expected = registry_in(tmp_path / "quiet")
     rng = np.random.default_rng(0)
     left = kills
-    while left > 0:
-        home = tmp_path / f"killed-{left}"
+    for number in count():
+        if left <= 0:
+            break
+        home = tmp_path / f"killed-{number}"  # a run that was quicker than its kill has one too
         begin(home)
         for command, length_s in zip(commands, lengths_s, strict=True):
             was_killed = True
