@@ -162,24 +162,25 @@ def lamps(say: Text) -> None:
 
 
 def _keys(say: Text) -> None:
-    with ui.element("div").classes("line-inspect").props('data-at="inspect" hidden') as asked:
-        asked.props["aria-label"] = say("What is this part?")
-        asked.props["role"] = "group"
-        words(say("In shadow: you decide about this part."), classes="line-inspect-so")
-        for action, key, name in (("good", "1", say("Good")), ("bad", "2", say("Bad"))):
-            with ui.element("button").classes(f"button {action}").props('type="button"') as made:
-                made.props["data-do"] = action
-                words(key, tag="kbd")
-                words(name, tag="span")
     keys = [("manual", "M", say("Next part to manual inspection"))]
     keys += [("overrule", "O", say("Overrule the last part")), ("heat", "H", say("Heat map"))]
     keys += [("wall", "F", say("Full screen"))]
     with ui.element("div").classes("line-keys"):
+        with ui.element("div").classes("line-inspect").props('data-at="inspect" hidden') as asked:
+            asked.props["aria-label"] = say("What is this part?")
+            asked.props["role"] = "group"
+            words(say("In shadow: you decide about this part."), classes="line-inspect-so")
+            _key("good", "1", say("Good"))
+            _key("bad", "2", say("Bad"))
         for action, key, name in keys:
-            with ui.element("button").classes("button").props('type="button"') as made:
-                made.props["data-do"] = action
-                words(key, tag="kbd")
-                words(name, tag="span")
+            _key(action, key, name)
+
+
+def _key(action: str, key: str, name: str) -> None:
+    with ui.element("button").classes(f"button {action}").props('type="button"') as made:
+        made.props["data-do"] = action
+        words(key, tag="kbd")
+        words(name, tag="span")
 
 
 def _dialog(say: Text) -> None:
