@@ -31,7 +31,7 @@ deadline_ms: 150
 red_rabbits: [R-0001, R-0002]
 """
 SHIFT = "2026-11-30 early"
-NAMES = "tenfold olga press SN lot lid scratch screw early dent UTC SHA SN ms ann olga OK"
+NAMES = "tenfold olga press SN lot lid scratch screw early dent CSV UTC SHA SN ms ann olga OK"
 
 
 class Line:
