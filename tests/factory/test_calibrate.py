@@ -31,6 +31,15 @@ def test_separated_classes_are_cut_in_the_middle_and_order_does_not_matter():
     assert threshold(scores[::-1], is_bad[::-1], bar) == threshold(scores, is_bad, bar)
 
 
+def test_few_samples_that_lie_wide_apart_are_cut_between_them():
+    """By the margins alone, one good more above the threshold would be as good."""
+    goods = np.linspace(0.017, 0.036, 14)
+    bads = np.array([0.929, 0.932, 0.935, 0.94])
+    is_bad = np.arange(18) >= 14
+    cut = threshold(np.concatenate([goods, bads]), is_bad, Bar(escape=0.05, overkill=0.05))
+    assert 0.4 < cut < 0.6
+
+
 def test_new_goods_are_rejected_half_as_often_as_the_bar_allows():
     rng = np.random.default_rng(4)
     rates = []

@@ -17,7 +17,8 @@ def threshold(scores: Float[np.ndarray, " n"], is_bad: Bool[np.ndarray, " n"], b
     """The score from which a sample is called bad.
 
     With goods and defects: the threshold whose smaller margin to the bar, in standard errors, is
-    largest. With goods only: a conformal quantile of their scores at half the overkill limit.
+    largest; where goods and defects lie wide apart, in the middle between them. With goods only: a
+    conformal quantile of their scores at half the overkill limit.
 
     Raises:
         DataError: there is no good sample in calibrate.
@@ -40,7 +41,7 @@ def threshold(scores: Float[np.ndarray, " n"], is_bad: Bool[np.ndarray, " n"], b
         _margin(escape, bar.escape or 0.5, len(bads)),
         _margin(overkill, bar.overkill or 0.5, len(goods)),
     )
-    return float(cuts[_middle_of_best(margin)])
+    return float(cuts[_middle_of_best(margin, _gaps(scores))])
 
 
 def _margin(rate: Float[np.ndarray, " cuts"], limit: float, n: int) -> Float[np.ndarray, " cuts"]:
@@ -48,12 +49,16 @@ def _margin(rate: Float[np.ndarray, " cuts"], limit: float, n: int) -> Float[np.
     return (limit - rate) * np.sqrt(n / (limit * (1 - limit)))
 
 
-def _middle_of_best(margin: Float[np.ndarray, " cuts"]) -> int:
-    """The middle of the run of cuts around the best whose margins are as good."""
+def _middle_of_best(margin: Float[np.ndarray, " cuts"], gaps: Float[np.ndarray, " cuts"]) -> int:
+    """The middle of the run of cuts around the best whose margins are as good; the best itself
+    where the gap between scores that it lies in is wider than all of that run beside it: of few
+    samples one error more is no worse by the margins, but it is nearer to all the others."""
     best = int(np.argmax(margin))
     poor = np.flatnonzero(margin < margin[best] - PLATEAU)
     low = int(np.max(poor[poor < best], initial=-1)) + 1
     high = int(np.min(poor[poor > best], initial=len(margin))) - 1
+    if 2 * gaps[best] > gaps[low : high + 1].sum():
+        return best
     return (low + high) // 2
 
 
@@ -62,3 +67,8 @@ def _cuts(scores: Float[np.ndarray, " n"]) -> Float[np.ndarray, " cuts"]:
     levels = np.unique(scores.astype(np.float64))
     ends = np.array([levels[0] - 1e-6, levels[-1] + 1e-6])
     return np.sort(np.concatenate([ends, (levels[1:] + levels[:-1]) / 2]))
+
+
+def _gaps(scores: Float[np.ndarray, " n"]) -> Float[np.ndarray, " cuts"]:
+    """Between the scores that each cut lies between; 0 beyond both ends."""
+    return np.concatenate([[0.0], np.diff(np.unique(scores.astype(np.float64))), [0.0]])

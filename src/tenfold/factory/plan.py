@@ -26,7 +26,7 @@ from tenfold.trunks.runtimes import runtime_version
 from tenfold.values import FeatureSpace, Kind, Precision, fingerprint
 from tenfold.workspace import Workspace
 
-CODE_VERSION = 4
+CODE_VERSION = 5
 """Counts changes of how models are made that change their bytes."""
 
 
