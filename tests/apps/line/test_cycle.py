@@ -73,6 +73,20 @@ class Mind:
         return ""
 
 
+@pytest.fixture(autouse=True)
+def clock_of(monkeypatch):
+    """Sets where in the world the machine is."""
+
+    def put(zone):
+        monkeypatch.setenv("TZ", zone)
+        time.tzset()
+
+    put("UTC")
+    yield put
+    monkeypatch.undo()
+    time.tzset()
+
+
 @pytest.fixture
 def line(tmp_path):
     journal = Journal(tmp_path / "parts.sqlite")
@@ -392,3 +406,12 @@ def test_the_heart_says_how_the_station_stands_and_that_it_was_stopped(tmp_path)
     assert [state.beats for state in told[:2]] == [1, 2]
     assert told[0].is_ready
     assert (told[-1].is_ready, told[-1].reason) == (False, "stopped")
+
+
+def test_shifts_go_by_the_clock_of_the_machine(line, clock_of):
+    clock_of("Asia/Shanghai")
+    line.pass_one(1)
+    (part,) = line.journal.last(1)
+    assert part.shift == "2026-03-02 late"
+    assert part.at == NOON
+    assert part.at.utcoffset() == timedelta(0)

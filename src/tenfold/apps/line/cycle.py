@@ -298,7 +298,7 @@ class Station:
             reason=reason,
             serial=serial,
             lot=trigger.lot,
-            shift=self._rules.shifts.of(now).name,
+            shift=self._shift().name,
             is_rabbit=is_rabbit,
             regions=judged.regions,
             times={**judged.times, "all": 1000 * (time.perf_counter() - began)},
@@ -324,7 +324,8 @@ class Station:
         return seeing(self._rules.rabbits, self._shown(shift), shift)
 
     def _shift(self) -> Shift:
-        return self._rules.shifts.of(self._now())
+        """By the clock of this machine, as people there read it."""
+        return self._rules.shifts.of(self._now().astimezone())
 
     def _shown(self, shift: Shift) -> list[Shown]:
         """The red rabbits of a shift, as far as an eye saw them."""
