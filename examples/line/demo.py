@@ -103,6 +103,7 @@ def line(home: Path) -> Iterator[Line]:
     home.mkdir(parents=True, exist_ok=True)
     made = Line(home)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it ignored
     try:
         yield made
     except KeyboardInterrupt:

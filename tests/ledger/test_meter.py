@@ -79,7 +79,8 @@ def test_a_killed_worker_counts_with_what_its_parent_knows(scope, tmp_path):
         time.sleep(0.01)
     os.kill(pid, signal.SIGKILL)
     truth = waited(run)
-    assert booked_s(scope) == pytest.approx(truth, abs=0.2)  # its exit is not metered
+    # its exit is not metered, and takes the longer the busier the machine is
+    assert booked_s(scope) == pytest.approx(truth, abs=0.2, rel=0.06)
 
 
 def test_a_run_that_raises_is_closed_with_its_overhead(scope, tmp_path):

@@ -5,7 +5,7 @@ import pytest
 
 from tenfold.errors import DataError, SpecError
 from tenfold.trunks.choose import Measurement, choose, measure
-from tenfold.trunks.int8 import quantised
+from tenfold.trunks.int8 import quantised, sums_overflow
 from tenfold.trunks.runtimes import compile_trunk, runtime_version
 from tenfold.values import FeatureSpace
 
@@ -58,7 +58,7 @@ def test_int8_is_a_trunk_of_its_own_that_nearly_agrees(lite0, cells, trunks_fold
     assert {"fp32", "int8"} <= {m.precision for m in found}
     pooled = {m.precision: m.pooled_cosine for m in found}
     assert pooled["fp32"] == pytest.approx(1.0)
-    assert 0.97 < pooled["int8"] < 0.9999
+    assert (0.95 if sums_overflow() else 0.97) < pooled["int8"] < 0.9999
     space = FeatureSpace(small.digest, 96, "letterbox", 0, "int8", runtime_version("openvino"))
     whole = compile_trunk(small, space, small.outputs, streams=2).one(cells[0])
     part = compile_trunk(small, space, ("pooled",), streams=1).one(cells[0])

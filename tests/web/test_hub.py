@@ -241,8 +241,7 @@ def test_what_up_started_ends_with_it(home, how):
         text=True,
         start_new_session=True,
     )
-    told = [process.stdout.readline() for _ in range(3)]
-    assert any("console is at" in line for line in told)
+    assert any("console is at" in line for line in process.stdout)  # serving may be quicker
     both = child_processes(process.pid)
     assert len(both) == 2
     process.send_signal(how)

@@ -29,8 +29,20 @@ FLOAT_NODES = ["edges", "edge_size"]
 """Nodes of the vital signs: a sharpness in int8 would be no sharpness."""
 
 
+def sums_overflow() -> bool:
+    """Whether this processor may add products of int8 in 16 bits; where nobody knows, it may."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return True
+    return not ("vnni" in flags or "amx_int8" in flags)
+
+
 def quantised(trunk: Trunk, canvases: Sequence[UInt8[np.ndarray, "s s 3"]], folder: Path) -> Trunk:
     """`trunk` in int8, its ranges taken from `canvases` (16 to 64 typical pictures do).
+
+    A processor without VNNI adds products of int8 in 16 bits, which overflow: there weights have
+    7 bits (an int8 trunk belongs to the machine that it was made on).
 
     Raises:
         DataError: there are no canvases.
@@ -55,6 +67,7 @@ def quantised(trunk: Trunk, canvases: Sequence[UInt8[np.ndarray, "s s 3"]], fold
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             calibrate_method=CalibrationMethod.MinMax,
+            reduce_range=sums_overflow(),
             extra_options={"WeightSymmetric": True, "QuantizeBias": False},
         )
         model = onnx.load(target)

@@ -45,6 +45,7 @@ def left_behind(home):
     return found
 
 
+@pytest.mark.slow
 def test_a_line_runs_and_reports_and_runs_again(home):
     for _ in range(2):
         demo = start(home, 12)
