@@ -155,7 +155,7 @@ def _tenfold(home: Path, *words: Any) -> None:
 
 
 def _latency(folder: Path, home: Path, parts: int) -> dict[str, Any]:
-    ms, looks = _lived(folder, home, Run(["block"], parts, every_s=0.12))
+    ms, looks = _lived(folder, home, Run(["block"], parts, every_s=0.3))
     stages = {name: [look.times.get(name, 0.0) for look in looks] for name in looks[0].times}
     inside = [look.times["grab"] + look.times.get("heads", 0.0) for look in looks]
     outside = [1 - seen / all_ms for seen, all_ms in zip(inside, ms, strict=True)]
@@ -182,7 +182,7 @@ def _rates(folder: Path, home: Path, parts: int) -> dict[str, Any]:
 
 def _changeover(folder: Path, home: Path, asked: argparse.Namespace) -> dict[str, Any]:
     numbers = [f"n{n:04d}" for n in range(asked.numbers)]
-    ms, looks = _lived(folder, home, Run(numbers, asked.changes, every_s=0.12))
+    ms, looks = _lived(folder, home, Run(numbers, asked.changes, every_s=0.3))
     changes_ms = [
         now_ms
         for before, now, now_ms in zip(looks, looks[1:], ms[1:], strict=False)
