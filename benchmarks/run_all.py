@@ -24,6 +24,7 @@ SCRIPTS: dict[str, list[str]] = {
     "serving": ["serving.py"],
     "serving_faults": ["serving_faults.py"],
     "console": ["console.py"],
+    "line": ["line.py"],
     "line_quality": ["line_quality.py"],
     "line_faults": ["line_faults.py"],
 }

@@ -68,6 +68,23 @@ CONSOLE: list[Row] = [
     ("memory of the hub, MB", "hub_memory_mb", "{:.0f}"),
 ]
 
+LINE: list[Row] = [
+    (
+        "seconds to teach 8 regions from 30 good pictures, the whole command",
+        "teach_seconds",
+        "{:.1f}",
+    ),
+    ("trigger to output, 8 regions, median, ms", "p50_ms", "{:.0f}"),
+    ("the same, 99.9th percentile, ms", "p999_ms", "{:.0f}"),
+    ("parts timed", "parts", "{:,}"),
+    ("share of it outside grab, decoding, trunk and heads", "outside_share", "{:.2f}"),
+    ("of it heads, median, ms", "stages_ms.heads", "{:.0f}"),
+    ("of it alignment, median, ms", "stages_ms.align", "{:.0f}"),
+    ("parts a second, 8 regions", "parts_per_s_8", "{:.1f}"),
+    ("parts a second, 1 region", "parts_per_s_1", "{:.1f}"),
+    ("changing over at random among 2,000 part numbers, 99 %, ms", "changeover_p99_ms", "{:.0f}"),
+]
+
 LINE_QUALITY: list[Row] = [
     ("screws there or missing, 4 positions, stored test split", "screw_accuracy", "{:.3f}"),
     ("boards, official test split: boxes found at IoU 0.33", "board_box_recall", "{:.3f}"),
@@ -302,6 +319,7 @@ def catalog(result: dict[str, Any]) -> list[str]:
 
 TABLES = {
     "console": rows(CONSOLE),
+    "line": rows(LINE),
     "line_quality": rows(LINE_QUALITY),
     "line_faults": rows(LINE_FAULTS),
     "loop": rows(LOOP),

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 import tenfold
-from consoles import PASSWORD, chromium, console, needs_chromium, page_of, sign_in
+from consoles import PASSWORD, console, needs_chromium, page_of, sign_in
 from production import CAP, TASK
 from tenfold.catalog import accounts
 
@@ -61,12 +61,6 @@ def made(workshop, tmp_path_factory):
 def hub(made):
     with console(made) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as opened:
-        yield opened
 
 
 def test_the_link_makes_one_owner(workshop, tmp_path, browser):

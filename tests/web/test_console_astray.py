@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 import tenfold
-from consoles import PASSWORD, chromium, console, needs_chromium, page_of, sign_in
+from consoles import PASSWORD, console, needs_chromium, page_of, sign_in
 from tenfold.catalog import accounts
 
 pytestmark = needs_chromium
@@ -24,12 +24,6 @@ def hub(workshop, tmp_path_factory):
             accounts.create(workspace.scope, name, PASSWORD, role=role)
     with console(home) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as opened:
-        yield opened
 
 
 def test_an_address_that_leads_nowhere_says_so_and_shows_a_way_on(hub, browser):

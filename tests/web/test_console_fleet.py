@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 import tenfold
-from consoles import PASSWORD, chromium, console, needs_chromium, page_of, sign_in
+from consoles import PASSWORD, console, needs_chromium, page_of, sign_in
 from tenfold.catalog import accounts, models
 from tenfold.catalog.models import Search
 from tenfold.factory import exceptions
@@ -54,12 +54,6 @@ def home(workshop, tmp_path_factory):
 def hub(home):
     with console(home) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as opened:
-        yield opened
 
 
 def write(page, hub, text):

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 import tenfold
-from consoles import PASSWORD, chromium, console, needs_chromium, page_of, sign_in
+from consoles import PASSWORD, console, needs_chromium, page_of, sign_in
 from tenfold.apps.line.journal import Journal, Part, Seen
 from tenfold.apps.line.state import State, write_state
 from tenfold.apps.line.station import parse
@@ -109,12 +109,6 @@ def home(workshop, tmp_path_factory):
 def hub(home):
     with console(home) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ pytest.importorskip("cv2", reason="needs the extra `line`")
 
 import line_shop
 import tenfold
-from consoles import PASSWORD, chromium, console, needs_chromium, page_of, sign_in
+from consoles import PASSWORD, console, needs_chromium, page_of, sign_in
 from parts_drawn import BOXES, plate, scratched, seen
 from tenfold.apps.line.state import State, write_state
 from tenfold.apps.line.station import parse
@@ -69,12 +69,6 @@ def home(tmp_path_factory):
 def hub(home):
     with console(home) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 import tenfold
-from consoles import PASSWORD, chromium, console, needs_chromium, page_of, sign_in
+from consoles import PASSWORD, console, needs_chromium, page_of, sign_in
 from tenfold.catalog import accounts, activity
 from tenfold.ledger import in_force
 
@@ -20,12 +20,6 @@ def home(workshop, tmp_path_factory):
         for name, role in (("olga", "owner"), ("vic", "viewer")):
             accounts.create(workspace.scope, name, PASSWORD, role=role)
     return home
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as opened:
-        yield opened
 
 
 def test_an_owner_sets_prices_and_people(home, browser):
